@@ -1,0 +1,96 @@
+/*
+ * arch.h - what machine.c needs from an architecture: where things are,
+ * loading a kernel, describing the machine to it, making its CPUs.
+ *
+ * Everything here runs in the monitor.  Files are untrusted: every offset and
+ * size in them is checked, and each refusal is one clear line in *e.
+ */
+#ifndef ARCH_H
+#define ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/kvm.h>
+
+#include "devices/guest_memory.h"
+#include "vmm/base/err.h"
+
+#define ARCH_MAX_CPUS	 64
+#define ARCH_MAX_VIRTIO	 19 /* one IOAPIC pin each: GSI 5 to 23 */
+#define ARCH_CMDLINE_MAX 2048
+
+/* Where the n-th virtio-mmio device is, and its interrupt. */
+uint64_t arch_virtio_base(unsigned int n);
+unsigned int arch_virtio_gsi(unsigned int n);
+unsigned int arch_serial_gsi(void);
+unsigned int arch_power_button_gsi(void);
+
+/*
+ * Lay `bytes` of RAM (a multiple of the page size) out around the hole below
+ * 4 GiB: fills the gpa, size and file_offset of *ret_layout, host is NULL.
+ * -ERANGE: less than 32 MiB or more than the guest's address width holds.
+ */
+int arch_memory_layout(uint64_t bytes, struct guest_memory *ret_layout, struct err *e);
+
+/* What the firmware tables describe. */
+struct arch_machine {
+	unsigned int ncpus;
+	unsigned int nvirtio; /* devices 0..n-1 at arch_virtio_base(i) */
+};
+
+/* How the first CPU starts. */
+struct arch_boot {
+	enum {
+		ARCH_BOOT_LINUX64, /* Documentation/arch/x86/boot.rst, 64-bit entry */
+		ARCH_BOOT_PVH,	   /* Xen's PVH start info, 32-bit entry */
+	} protocol;
+	uint64_t entry;	  /* guest physical address of the first instruction */
+	uint64_t info;	  /* of boot_params (rsi) or hvm_start_info (ebx) */
+	bool linux_image; /* a Linux kernel (bzImage, or an ELF that says so) */
+};
+
+struct arch_image {
+	int kernel_fd;		 /* seekable, borrowed */
+	const char *kernel_name; /* for messages */
+	int initrd_fd;		 /* -1: none; borrowed */
+	const char *initrd_name;
+	const char *cmdline; /* NUL-terminated */
+};
+
+/*
+ * Load kernel, initrd and command line into guest memory, write the firmware
+ * tables and the boot protocol's structures, and tell how to start.
+ * -ENOEXEC: the file is no kernel that we can load; -E2BIG: it or its initrd
+ * or command line does not fit; -errno of reading.
+ */
+int arch_load(const struct guest_memory *gm, const struct arch_machine *machine,
+	      const struct arch_image *image, struct arch_boot *ret_boot, struct err *e);
+
+/* Between KVM_CREATE_VM and KVM_CREATE_IRQCHIP, memory slots being set. */
+int arch_vm_setup(int vm_fd, struct err *e);
+
+/* The interrupt controller, in the kernel. */
+int arch_irqchip_create(int vm_fd, struct err *e);
+
+/* What all CPUs share (the host's supported CPUID, read once).  Free with
+ * free().  NULL and *e on failure. */
+struct arch_cpu_model;
+struct arch_cpu_model *arch_cpu_model_new(int kvm_fd, unsigned int ncpus, struct err *e);
+
+/*
+ * Set up vCPU `index` (its APIC id): CPUID, MSRs, FPU, LAPIC; CPU 0 also gets
+ * the boot protocol's registers, the others wait for INIT and SIPI.
+ */
+int arch_vcpu_setup(const struct arch_cpu_model *model, int vcpu_fd, unsigned int index,
+		    const struct arch_boot *boot, struct err *e);
+
+/*
+ * For a vCPU that cannot go on: its registers, the bytes at its instruction
+ * pointer (read through KVM_TRANSLATE where it can be) and a plain sentence
+ * about run->exit_reason.  Several lines, NUL-terminated, cut at `size`.
+ */
+void arch_describe_stop(int vcpu_fd, const struct kvm_run *run, const struct guest_memory *gm,
+			char *out, size_t size);
+
+#endif

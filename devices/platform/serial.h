@@ -1,0 +1,59 @@
+/*
+ * serial.h - a 16550A UART (National Semiconductor PC16550D data sheet).
+ *
+ * Output: a byte that the guest transmits goes to `sink->transmit`, which
+ * takes it or says that it is full.  While it is full the transmitter shows
+ * "not empty" (LSR.THRE 0), so a driver waits for its interrupt and no byte
+ * is lost; no vCPU ever waits in here.  A guest that transmits all the same
+ * loses that byte, as on the real part.
+ *
+ * Input: 16 bytes of FIFO, filled from a bounded buffer by the feeding
+ * thread.  When the guest has once raised RTS and lowers it, feeding stops
+ * until it is raised again (Linux does that with CRTSCTS when its own buffer
+ * fills).
+ *
+ * Left out on purpose: baud rates, parity, DMA modes, loopback beyond what
+ * Linux's autoconfig probes, FIFO time-out interrupts (data ready at once).
+ *
+ * Threading: registers from any vCPU thread, serial_feed() and
+ * serial_sink_ready() from the control thread; one lock inside.
+ */
+#ifndef SERIAL_H
+#define SERIAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "devices/bus.h"
+#include "devices/irq.h"
+
+#define SERIAL_LEN	 8    /* ports */
+#define SERIAL_INPUT_MAX 4096 /* bytes waiting for the guest */
+
+struct serial_sink {
+	/* Take one byte without blocking.  0, or -EAGAIN: full, call
+	 * serial_sink_ready() when there is room again.  Called with the
+	 * serial's lock held; must not call back. */
+	int (*transmit)(void *ctx, uint8_t byte);
+	/* The guest has made room in the input buffer (it was full, and now at
+	 * least half of it is free).  Called without the lock. */
+	void (*input_room)(void *ctx);
+	void *ctx;
+};
+
+struct serial;
+
+/* NULL with errno ENOMEM.  sink->ctx is borrowed. */
+struct serial *serial_new(const struct serial_sink *sink, struct irq_line irq);
+void serial_free(struct serial *s);
+
+extern const struct bus_ops serial_bus_ops; /* for bus_add(..., SERIAL_LEN, ...) */
+
+/* Input from the host.  Returns how many bytes were taken (0..len); what was
+ * not is the caller's to keep and to offer again after input_room(). */
+size_t serial_feed(struct serial *s, const uint8_t *data, size_t len);
+
+/* The sink takes bytes again. */
+void serial_sink_ready(struct serial *s);
+
+#endif
