@@ -12,6 +12,8 @@
 #ifndef VHOST_USER_H
 #define VHOST_USER_H
 
+#include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "vmm/base/err.h"
@@ -20,7 +22,10 @@ enum vhost_user_request {
 	VHOST_USER_GET_FEATURES = 1,
 	VHOST_USER_SET_FEATURES = 2,
 	VHOST_USER_SET_OWNER = 3,
+	VHOST_USER_RESET_OWNER = 4, /* deprecated; known by name only */
 	VHOST_USER_SET_MEM_TABLE = 5,
+	VHOST_USER_SET_LOG_BASE = 6, /* dirty log: known by name only */
+	VHOST_USER_SET_LOG_FD = 7,
 	VHOST_USER_SET_VRING_NUM = 8,
 	VHOST_USER_SET_VRING_ADDR = 9,
 	VHOST_USER_SET_VRING_BASE = 10,
@@ -93,6 +98,11 @@ struct vhost_user_inflight {
 	uint16_t num_queues, queue_size;
 };
 
+/* Bytes of a config payload before region[]; bytes of an inflight payload
+ * without C's padding at its end (front ends send 20 or 24: take both). */
+#define VHOST_USER_CONFIG_HEADER_LEN 12u
+#define VHOST_USER_INFLIGHT_LEN	     20u
+
 union vhost_user_payload {
 	uint64_t u64;
 	struct vhost_user_vring_state state;
@@ -112,15 +122,21 @@ struct vhost_user_msg {
 #define VHOST_USER_HEADER_LEN 12u
 
 /*
- * Send one message with its fds (which stay the caller's).  Does not raise
+ * `sock` below is a Unix stream socket.  Neither function ever blocks past
+ * its deadline, whatever the file's O_NONBLOCK says.
+ *
+ * Send one message with its fds (which stay the caller's).  Sends hdr.size
+ * bytes of payload; the version in hdr.flags is filled in.  Does not raise
  * SIGPIPE.  deadline_ns: absolute, of now_ns(); 0 waits for ever.
- * 0, -ETIMEDOUT, -EPIPE (the peer is gone), -errno.
+ * 0, -ETIMEDOUT, -EPIPE (the peer is gone), -EINVAL (size or nfds beyond the
+ * bounds), -errno.  After a failure the stream may hold half a message.
  */
 int vhost_user_send(int sock, const struct vhost_user_msg *msg, uint64_t deadline_ns);
 
 /*
  * Receive one message.  Whatever the peer sends, nothing but *ret_msg is
  * written, and fds that do not fit are closed.
+ * Bytes of the payload beyond hdr.size read as zero.
  * 0; -EPIPE: the peer has closed; -ETIMEDOUT; -EPROTO: a header that makes no
  * sense or a payload larger than the union (the connection is then useless);
  * -errno.  On failure no fd is handed over.
@@ -130,7 +146,11 @@ int vhost_user_recv(int sock, struct vhost_user_msg *ret_msg, uint64_t deadline_
 /* Close all fds that *msg still owns. */
 void vhost_user_msg_release(struct vhost_user_msg *msg);
 
-/* For messages to people: "GET_FEATURES", or "request 77". */
+/* Take over fd `index` of a received message; -1 if it has none there. */
+int vhost_user_msg_take_fd(struct vhost_user_msg *msg, unsigned int index);
+
+/* For messages to people: "GET_FEATURES", or "unknown request" (print the
+ * number beside it). */
 const char *vhost_user_request_name(uint32_t request);
 
 #endif
