@@ -1,0 +1,54 @@
+/*
+ * compartment.h - a process of Bulkhead's own that holds only what it was
+ * given: how every device process and the monitor come to be.
+ *
+ * compartment_spawn() forks; the child
+ *   - dies when the supervisor dies (PR_SET_PDEATHSIG),
+ *   - leaves the terminal's process group and session, so that keys and
+ *     hang-ups of the terminal reach the supervisor only,
+ *   - gets no new privileges (PR_SET_NO_NEW_PRIVS),
+ *   - has the standard fds on /dev/null, the fds of `keep`, and no other,
+ *   - logs into a pipe that the supervisor reads,
+ *   - then runs spec->main(), which installs the process's filter itself when
+ *     its set-up is done (filter.h), and exits with what that returns.
+ */
+#ifndef JAIL_COMPARTMENT_H
+#define JAIL_COMPARTMENT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "vmm/base/err.h"
+
+#define COMPARTMENT_MAX_FDS 160
+
+struct compartment_spec {
+	const char *name; /* process title (15 characters) and log prefix */
+	int keep[COMPARTMENT_MAX_FDS];
+	unsigned int nkeep;
+	int null_fd;	 /* of /dev/null, read and write */
+	bool debuggable; /* leave ptrace and core dumps possible (--seccomp off) */
+	/* In the child.  Its result is the exit status (0..255). */
+	int (*main)(void *arg);
+	void *arg;
+};
+
+struct compartment {
+	pid_t pid;
+	int pidfd;
+	int log_fd; /* read end, non-blocking */
+};
+
+/* Add an fd to spec->keep; negative ones are skipped.  0 or -ENOSPC. */
+int compartment_keep(struct compartment_spec *spec, int fd);
+
+/* 0 or -errno; *ret's fds are the caller's. */
+int compartment_spawn(const struct compartment_spec *spec, struct compartment *ret, struct err *e);
+
+/*
+ * Close every fd of the process above the standard three that is not in
+ * `keep` (which may hold duplicates, in any order).  0 or -errno.
+ */
+int fds_close_others(const int *keep, unsigned int nkeep);
+
+#endif

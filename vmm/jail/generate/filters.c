@@ -1,0 +1,280 @@
+/*
+ * filters.c - compiles the allow-lists below into BPF, at build time.
+ *
+ * Writes a C header on standard output (gen/filters.h, included by
+ * vmm/jail/filter.c).  The lists are the documentation: one reason per call.
+ * A call that is not listed kills the process; the supervisor reports it.
+ *
+ * What is noted as "libc" is made by the C library on its own account.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/kvm.h>
+#include <linux/fs.h>
+#include <seccomp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* One allowed call; with `compare` only when that argument (0..5) matches. */
+struct rule {
+	int call;
+	enum { ANY, EQUAL, NO_BITS } compare;
+	unsigned int arg;
+	uint64_t value;
+	const char *reason;
+};
+
+#define ALLOW(name, why)                                                                           \
+	{                                                                                          \
+		SCMP_SYS(name), ANY, 0, 0, why                                                     \
+	}
+#define ALLOW_IOCTL(request, why)                                                                  \
+	{                                                                                          \
+		SCMP_SYS(ioctl), EQUAL, 1, request, why                                            \
+	}
+#define ALLOW_EQUAL(name, arg, value, why)                                                         \
+	{                                                                                          \
+		SCMP_SYS(name), EQUAL, arg, value, why                                             \
+	}
+#define ALLOW_WITHOUT(name, arg, bits, why)                                                        \
+	{                                                                                          \
+		SCMP_SYS(name), NO_BITS, arg, bits, why                                            \
+	}
+
+/* Every process. */
+static const struct rule common[] = {
+	ALLOW(exit_group, "the end of the process"),
+	ALLOW(exit, "the end of a thread"),
+	ALLOW(rt_sigreturn, "return from a signal handler"),
+	ALLOW(rt_sigprocmask, "libc: blocks signals around abort and thread ends"),
+	ALLOW(restart_syscall, "the kernel: a wait goes on after a stop signal"),
+	ALLOW(close, "fds that came in messages, and the end"),
+	ALLOW(read, "pipes, eventfds, timers"),
+	ALLOW(write, "eventfds, log lines"),
+	ALLOW(futex, "libc: locks"),
+	ALLOW(clock_gettime, "deadlines, where the vDSO cannot answer"),
+	ALLOW(munmap, "libc: free; an old memory table"),
+	ALLOW(brk, "libc: malloc"),
+	ALLOW(madvise, "libc: a thread's stack; guest memory hints"),
+	ALLOW_WITHOUT(mmap, 2, PROT_EXEC, "libc: malloc; a memory table; never code"),
+	ALLOW_WITHOUT(mprotect, 2, PROT_EXEC, "libc: malloc's arenas; never code"),
+};
+
+/* Device processes, on top of common. */
+static const struct rule device[] = {
+	ALLOW(recvmsg, "vhost-user requests"),
+	ALLOW(sendmsg, "vhost-user replies"),
+	ALLOW(poll, "deadlines of the socket"),
+	ALLOW(ppoll, "deadlines of the socket"),
+	ALLOW(epoll_wait, "wait for kicks, the socket and the device's own fds"),
+	ALLOW(epoll_pwait, "the same, as libc makes it"),
+	ALLOW(epoll_ctl, "kick fds come and go"),
+	ALLOW(fstat, "sizes of memory-table files are checked before mapping"),
+	ALLOW(newfstatat, "fstat, as libc makes it"),
+	ALLOW(lseek, "the same, for files without a size"),
+	ALLOW_EQUAL(fcntl, 1, F_GETFL, "checks of fds that came in messages"),
+};
+
+static const struct rule supervisor[] = {
+	ALLOW(epoll_wait, "wait for signals, processes, pipes, the terminal"),
+	ALLOW(epoll_pwait, "the same, as libc makes it"),
+	ALLOW(epoll_ctl, "sources come and go"),
+	ALLOW(poll, "waits with a deadline"),
+	ALLOW(ppoll, "waits with a deadline"),
+	ALLOW(recvmsg, "messages of the monitor"),
+	ALLOW(recvfrom, "messages of the monitor"),
+	ALLOW(sendmsg, "orders to the monitor"),
+	ALLOW(sendto, "orders to the monitor"),
+	ALLOW(pidfd_send_signal, "ends a compartment"),
+	ALLOW(waitid, "reaps a compartment"),
+	ALLOW(wait4, "reaps a compartment with its CPU time"),
+	ALLOW(getrusage, "CPU time for the report"),
+	ALLOW(timerfd_settime, "time limits"),
+	ALLOW(fstat, "libc: stdio of the report"),
+	ALLOW(newfstatat, "libc: stdio of the report"),
+	ALLOW(lseek, "libc: stdio of the report"),
+	ALLOW(ftruncate, "the report replaces what was there"),
+	ALLOW_IOCTL(TCGETS, "libc: is it a terminal"),
+	ALLOW_IOCTL(TCSETSW, "the terminal is restored"),
+	ALLOW_IOCTL(TCSETS, "the terminal is restored"),
+	ALLOW(rt_sigaction, "a second SIGINT, SIGTSTP"),
+	ALLOW(kill, "stops itself on SIGTSTP"),
+	ALLOW(getpid, "the same"),
+	ALLOW(gettid, "libc: raise"),
+	ALLOW(tgkill, "libc: raise, abort"),
+};
+
+static const struct rule monitor[] = {
+	ALLOW_IOCTL(KVM_RUN, "runs the guest"),
+	ALLOW_IOCTL(KVM_IRQ_LINE, "serial, power button and config interrupts"),
+	ALLOW_IOCTL(KVM_GET_REGS, "register dump of a vCPU that cannot go on"),
+	ALLOW_IOCTL(KVM_SET_REGS, "the boot protocol's registers"),
+	ALLOW_IOCTL(KVM_GET_SREGS, "boot state and register dump"),
+	ALLOW_IOCTL(KVM_SET_SREGS, "the boot protocol's segments and control registers"),
+	ALLOW_IOCTL(KVM_SET_CPUID2, "vCPU set-up"),
+	ALLOW_IOCTL(KVM_GET_MSRS, "vCPU set-up"),
+	ALLOW_IOCTL(KVM_SET_MSRS, "vCPU set-up"),
+	ALLOW_IOCTL(KVM_SET_FPU, "vCPU set-up"),
+	ALLOW_IOCTL(KVM_GET_LAPIC, "vCPU set-up"),
+	ALLOW_IOCTL(KVM_SET_LAPIC, "vCPU set-up"),
+	ALLOW_IOCTL(KVM_TRANSLATE, "the bytes at RIP in a register dump"),
+	ALLOW_IOCTL(KVM_GET_TSC_KHZ, "vCPU set-up"),
+	ALLOW(pread64, "kernel and initrd are read under the filter"),
+	ALLOW(fstat, "their sizes"),
+	ALLOW(newfstatat, "their sizes"),
+	ALLOW(lseek, "their sizes"),
+	ALLOW(epoll_wait, "the control thread waits"),
+	ALLOW(epoll_pwait, "the same, as libc makes it"),
+	ALLOW(epoll_ctl, "the control thread's sources"),
+	ALLOW(poll, "deadlines"),
+	ALLOW(ppoll, "deadlines"),
+	ALLOW(sendmsg, "vhost-user requests, messages to the supervisor"),
+	ALLOW(sendto, "messages to the supervisor"),
+	ALLOW(recvmsg, "vhost-user replies, orders of the supervisor"),
+	ALLOW(recvfrom, "orders of the supervisor"),
+	ALLOW(pidfd_send_signal, "ends a device process that does not stop its rings"),
+	ALLOW(timerfd_settime, "deadlines of the control thread"),
+	ALLOW(getrusage, "CPU time for the report"),
+	ALLOW(getpid, "libc: pthread_kill"),
+	ALLOW(gettid, "libc: pthread_kill"),
+	ALLOW(tgkill, "kicks a vCPU out of KVM_RUN"),
+	ALLOW(set_robust_list, "libc: a thread that was just made starts under the filter"),
+	ALLOW(rseq, "libc: the same"),
+	ALLOW(sched_yield, "libc: spinning locks"),
+};
+
+static const struct rule blk[] = {
+	ALLOW(io_uring_enter, "disk requests, where the host offers io_uring"),
+	ALLOW(preadv, "disk reads without io_uring"),
+	ALLOW(preadv2, "disk reads that the page cache can answer"),
+	ALLOW(pwritev, "disk writes without io_uring"),
+	ALLOW(pwritev2, "disk writes that need not wait"),
+	ALLOW(pread64, "bounced reads"),
+	ALLOW(pwrite64, "bounced writes"),
+	ALLOW(fdatasync, "flush without io_uring"),
+	ALLOW(fallocate, "discard and write-zeroes on files"),
+	ALLOW_IOCTL(BLKDISCARD, "discard on block devices"),
+	ALLOW_IOCTL(BLKZEROOUT, "write-zeroes on block devices"),
+};
+
+static const struct rule net[] = {
+	ALLOW(readv, "frames from the tap"),
+	ALLOW(writev, "frames to the tap"),
+	ALLOW_IOCTL(TUNSETOFFLOAD, "offloads that the guest accepted"),
+};
+
+static const struct rule rng[] = {
+	ALLOW(getrandom, "the device's work"),
+};
+
+struct list {
+	const struct rule *rules;
+	size_t n;
+};
+
+#define LIST(a)                                                                                    \
+	{                                                                                          \
+		a, COUNT(a)                                                                        \
+	}
+#define NO_LIST                                                                                    \
+	{                                                                                          \
+		NULL, 0                                                                            \
+	}
+
+static const struct {
+	const char *kind, *name;
+	struct list lists[3];
+} programs[] = {
+	{ "FILTER_SUPERVISOR", "supervisor", { LIST(common), LIST(supervisor), NO_LIST } },
+	{ "FILTER_MONITOR", "monitor", { LIST(common), LIST(monitor), NO_LIST } },
+	{ "FILTER_BLK", "blk", { LIST(common), LIST(device), LIST(blk) } },
+	{ "FILTER_NET", "net", { LIST(common), LIST(device), LIST(net) } },
+	{ "FILTER_RNG", "rng", { LIST(common), LIST(device), LIST(rng) } },
+};
+
+static void die(const char *what, int code)
+{
+	fprintf(stderr, "filters: %s: %s\n", what, strerror(code));
+	exit(1);
+}
+
+static void add(scmp_filter_ctx ctx, const struct rule *r)
+{
+	int rc;
+
+	switch (r->compare) {
+	case ANY:
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, r->call, 0);
+		break;
+	case EQUAL:
+		/* 32 bits: the width of ioctl requests and fcntl commands. */
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, r->call, 1,
+				      SCMP_CMP32(r->arg, SCMP_CMP_EQ, (uint32_t)r->value));
+		break;
+	default:
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, r->call, 1,
+				      SCMP_CMP64(r->arg, SCMP_CMP_MASKED_EQ, r->value, 0));
+		break;
+	}
+	/* The same call may stand in two lists. */
+	if (rc < 0 && rc != -EEXIST)
+		die(r->reason, -rc);
+}
+
+struct instruction { /* struct sock_filter, without the kernel's name for it */
+	uint16_t code;
+	uint8_t jt, jf;
+	uint32_t k;
+};
+
+static void print_program(const char *name, const struct list *lists, size_t nlists)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	FILE *tmp = tmpfile();
+	struct instruction in;
+	int rc;
+
+	if (!ctx || !tmp)
+		die("set up", errno);
+	/* A binary tree: every call costs a handful of comparisons. */
+	rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (rc < 0)
+		die("optimise", -rc);
+	for (size_t i = 0; i < nlists; i++)
+		for (size_t j = 0; j < lists[i].n; j++)
+			add(ctx, &lists[i].rules[j]);
+	rc = seccomp_export_bpf(ctx, fileno(tmp));
+	if (rc < 0)
+		die("export", -rc);
+	rewind(tmp);
+	printf("static const struct sock_filter filter_%s[] = {\n", name);
+	while (fread(&in, sizeof(in), 1, tmp) == 1)
+		printf("\t{ 0x%04x, %u, %u, 0x%08x },\n", in.code, in.jt, in.jf, in.k);
+	printf("};\n\n");
+	fclose(tmp);
+	seccomp_release(ctx);
+}
+
+int main(void)
+{
+	printf("/* Made by vmm/jail/generate/filters.c.  Do not edit. */\n\n");
+	for (size_t i = 0; i < COUNT(programs); i++)
+		print_program(programs[i].name, programs[i].lists, COUNT(programs[i].lists));
+	printf("static const struct filter_program filter_programs[] = {\n");
+	for (size_t i = 0; i < COUNT(programs); i++)
+		printf("\t[%s] = { %s, \"%s\",\n\t\tsizeof(filter_%s) / sizeof(filter_%s[0]), "
+		       "filter_%s },\n",
+		       programs[i].kind, programs[i].kind, programs[i].name, programs[i].name,
+		       programs[i].name, programs[i].name);
+	printf("};\n");
+	return 0;
+}
