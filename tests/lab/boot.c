@@ -326,7 +326,7 @@ static void mount_disk(struct lab *lab)
 	run_tool("modprobe", "virtio_blk");
 	run_tool("modprobe", "ext4");
 	make_parents(where);
-	must_mount(lab, "/dev/vda", where, "ext4", 0, "noatime");
+	must_mount(lab, "/dev/vda", where, "ext4", MS_NOATIME, NULL);
 }
 
 static void show_requested(struct lab *lab)
@@ -351,6 +351,7 @@ int main(void)
 	pid_t later;
 
 	umask(0);
+	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	must_mount(&lab, "dev", "/dev", "devtmpfs", 0, "mode=0755");
 	lab.console = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	for (int i = 0; i < 3; i++)
@@ -376,7 +377,6 @@ int main(void)
 	waitpid(later, NULL, 0);
 	make_nodes();
 	umask(022);
-	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	session_run(&lab);
 	for (;;)
 		pause();

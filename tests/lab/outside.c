@@ -135,13 +135,12 @@ static void flush_out(struct session *s)
 	memmove(s->out.bytes, s->out.bytes + n, s->out.used);
 }
 
+/* Queues a frame; @length is at most WIRE_PAYLOAD_MAX. */
 static void post(struct session *s, uint32_t type, const void *payload, size_t length)
 {
 	struct wire_header h = { .type = type, .length = (uint32_t)length };
 	size_t need = s->out.used + sizeof(h) + length;
 
-	if (length > WIRE_PAYLOAD_MAX)
-		fail(s, "an argument or a variable of the environment", E2BIG);
 	if (need > s->out.room) {
 		s->out.room = 2 * need;
 		s->out.bytes = realloc(s->out.bytes, s->out.room);
@@ -152,6 +151,17 @@ static void post(struct session *s, uint32_t type, const void *payload, size_t l
 	if (length > 0)
 		memcpy(s->out.bytes + s->out.used + sizeof(h), payload, length);
 	s->out.used = need;
+}
+
+/* A string of any length: what does not fit one frame goes ahead in parts. */
+static void post_string(struct session *s, uint32_t type, const char *text, size_t length)
+{
+	while (length > WIRE_PAYLOAD_MAX) {
+		post(s, WIRE_PART, text, WIRE_PAYLOAD_MAX);
+		text += WIRE_PAYLOAD_MAX;
+		length -= WIRE_PAYLOAD_MAX;
+	}
+	post(s, type, text, length);
 }
 
 static void send_window(struct session *s)
@@ -172,7 +182,7 @@ static void send_setup(struct session *s)
 	if (!f)
 		fail(s, s->setup, errno);
 	while ((n = getdelim(&record, &room, '\0', f)) > 1)
-		post(s, (unsigned char)record[0], record + 1, (size_t)n - 2);
+		post_string(s, (unsigned char)record[0], record + 1, (size_t)n - 2);
 	free(record);
 	fclose(f);
 	send_window(s);

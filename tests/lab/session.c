@@ -40,14 +40,30 @@ struct session {
 	bool pending_end;
 };
 
-static char *copy(const unsigned char *data, size_t length)
-{
-	char *text = malloc(length + 1);
+/* A string that comes in one frame or in several. */
+struct string {
+	char *text;
+	size_t length;
+};
 
-	if (!text)
+static void add(struct string *to, const unsigned char *data, size_t length)
+{
+	to->text = realloc(to->text, to->length + length + 1);
+	if (!to->text)
 		abort();
-	memcpy(text, data, length);
-	text[length] = '\0';
+	memcpy(to->text + to->length, data, length);
+	to->length += length;
+	to->text[to->length] = '\0';
+}
+
+/* Ends the string that @parts began; the caller owns it. */
+static char *complete(struct string *parts, const unsigned char *data, size_t length)
+{
+	char *text;
+
+	add(parts, data, length);
+	text = parts->text;
+	*parts = (struct string){ 0 };
 	return text;
 }
 
@@ -67,31 +83,35 @@ static void append(char ***list, char *text)
 }
 
 /* Returns true when the set-up is complete. */
-static bool request_take(struct lab *lab, const struct wire_header *h, const unsigned char *data)
+static bool request_take(struct lab *lab, struct string *parts, const struct wire_header *h,
+			 const unsigned char *data)
 {
 	struct request *q = &lab->request;
 
 	switch (h->type) {
+	case WIRE_PART:
+		add(parts, data, h->length);
+		break;
 	case WIRE_MODULES:
-		q->modules = copy(data, h->length);
+		q->modules = complete(parts, data, h->length);
 		break;
 	case WIRE_SEE:
-		append(&q->see, copy(data, h->length));
+		append(&q->see, complete(parts, data, h->length));
 		break;
 	case WIRE_OUT:
-		q->out = copy(data, h->length);
+		q->out = complete(parts, data, h->length);
 		break;
 	case WIRE_DISK:
-		q->disk = copy(data, h->length);
+		q->disk = complete(parts, data, h->length);
 		break;
 	case WIRE_CWD:
-		q->cwd = copy(data, h->length);
+		q->cwd = complete(parts, data, h->length);
 		break;
 	case WIRE_ENV:
-		append(&q->env, copy(data, h->length));
+		append(&q->env, complete(parts, data, h->length));
 		break;
 	case WIRE_ARG:
-		append(&q->arg, copy(data, h->length));
+		append(&q->arg, complete(parts, data, h->length));
 		break;
 	case WIRE_MODE:
 		q->tty = h->length == 3 && memcmp(data, "tty", 3) == 0;
@@ -112,6 +132,7 @@ static bool request_take(struct lab *lab, const struct wire_header *h, const uns
 
 void request_read(struct lab *lab)
 {
+	struct string parts = { 0 };
 	const unsigned char *data;
 	struct wire_header h;
 
@@ -120,7 +141,7 @@ void request_read(struct lab *lab)
 
 		if (r < 0)
 			lab_fail(lab, "a set-up frame is too long");
-		if (r > 0 && request_take(lab, &h, data))
+		if (r > 0 && request_take(lab, &parts, &h, data))
 			return;
 		if (r == 0 && wire_fill(lab->wire, &lab->in) <= 0)
 			lab_fail(lab, "the wire ended before the set-up was complete");

@@ -24,6 +24,7 @@
 
 enum wire_type {
 	/* Set-up, outside to init: one string each, no terminator. */
+	WIRE_PART = 'p',    /* the beginning of the next frame's string */
 	WIRE_MODULES = 'm', /* directory of this machine with lib/modules in it */
 	WIRE_SEE = 's',	    /* a directory that must be seen below /tmp or the like */
 	WIRE_OUT = 'o',	    /* the writable exchange's path */
