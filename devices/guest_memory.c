@@ -4,21 +4,34 @@
 #include <errno.h>
 #include <string.h>
 
-void *guest_memory_range(const struct guest_memory *gm, gpa_t addr, uint64_t len)
+void *guest_memory_prefix(const struct guest_memory *gm, gpa_t addr, uint64_t len,
+			  uint64_t *ret_len)
 {
 	if (len == 0)
 		return NULL;
 	for (unsigned int i = 0; i < gm->nregions; i++) {
 		const struct guest_region *r = &gm->region[i];
+		uint64_t into, left;
 
 		/* Subtract before comparing: a sum could wrap. */
 		if (addr.addr < r->gpa || addr.addr - r->gpa >= r->size)
 			continue;
-		if (len > r->size - (addr.addr - r->gpa) || !r->host)
+		if (!r->host)
 			return NULL;
-		return r->host + (addr.addr - r->gpa);
+		into = addr.addr - r->gpa;
+		left = r->size - into;
+		*ret_len = len < left ? len : left;
+		return r->host + into;
 	}
 	return NULL;
+}
+
+void *guest_memory_range(const struct guest_memory *gm, gpa_t addr, uint64_t len)
+{
+	uint64_t got = 0;
+	void *p = guest_memory_prefix(gm, addr, len, &got);
+
+	return got == len ? p : NULL;
 }
 
 int guest_memory_read(const struct guest_memory *gm, gpa_t addr, void *data, size_t len)

@@ -41,6 +41,15 @@ struct guest_memory {
  */
 void *guest_memory_range(const struct guest_memory *gm, gpa_t addr, uint64_t len);
 
+/*
+ * The same for a buffer that may continue in the next region: the longest part
+ * of [addr, addr + len) that starts at addr and lies in one region.  *ret_len
+ * (1..len) is its length.  NULL, and *ret_len untouched, when addr is in no
+ * region or len is 0.
+ */
+void *guest_memory_prefix(const struct guest_memory *gm, gpa_t addr, uint64_t len,
+			  uint64_t *ret_len);
+
 /* Copy out of or into guest memory.  0, or -EFAULT and nothing was copied.
  * len 0 succeeds. */
 int guest_memory_read(const struct guest_memory *gm, gpa_t addr, void *data, size_t len);
