@@ -24,16 +24,19 @@ enum control_event {
 };
 
 struct control_sink {
+	/* `value` is 0 where the list above names none. */
 	void (*event)(void *ctx, enum control_event event, uint32_t value);
 	void *ctx;
+	_Atomic uint8_t i8042_reads; /* the i8042's own; starts as 0 */
 };
 
 /* For bus_add(); the device is a `struct control_sink` (borrowed). */
-extern const struct bus_ops i8042_bus_ops;	 /* 5 ports from 0x60: data, -, -, -, command */
+extern const struct bus_ops i8042_bus_ops;	 /* I8042_LEN ports at I8042_PORT */
 extern const struct bus_ops pvpanic_bus_ops;	 /* 1 port at BH_PVPANIC_PORT */
 extern const struct bus_ops acpi_power_bus_ops;	 /* ACPI_POWER_LEN ports, see below */
 extern const struct bus_ops exit_device_bus_ops; /* BH_EXIT_PORT_LEN ports at BH_EXIT_PORT */
 
+/* Data, port B, -, -, status and command. */
 #define I8042_PORT 0x60
 #define I8042_LEN  5
 

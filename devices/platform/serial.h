@@ -2,18 +2,19 @@
  * serial.h - a 16550A UART (National Semiconductor PC16550D data sheet).
  *
  * Output: a byte that the guest transmits goes to `sink->transmit`, which
- * takes it or says that it is full.  While it is full the transmitter shows
- * "not empty" (LSR.THRE 0), so a driver waits for its interrupt and no byte
- * is lost; no vCPU ever waits in here.  A guest that transmits all the same
- * loses that byte, as on the real part.
+ * takes it or says that it is full.  What is not taken waits in a FIFO of 16
+ * bytes, and while there is any the transmitter shows "not empty" (LSR.THRE
+ * and TEMT 0), so a driver waits for its interrupt and no byte is lost; no
+ * vCPU ever waits in here.  A guest that transmits all the same, over a full
+ * FIFO, loses that byte, as on the real part (Linux's console does so after
+ * waiting 10 ms).
  *
- * Input: 16 bytes of FIFO, filled from a bounded buffer by the feeding
- * thread.  When the guest has once raised RTS and lowers it, feeding stops
- * until it is raised again (Linux does that with CRTSCTS when its own buffer
- * fills).
+ * Input: 16 bytes of FIFO, filled from a bounded buffer.  When the guest has
+ * once raised RTS and lowers it, the FIFO is not filled until it is raised
+ * again (Linux does that with CRTSCTS when its own buffer fills).
  *
- * Left out on purpose: baud rates, parity, DMA modes, loopback beyond what
- * Linux's autoconfig probes, FIFO time-out interrupts (data ready at once).
+ * Left out on purpose: baud rates, parity, breaks, DMA modes.  A FIFO time-out
+ * elapses at once.  MCR.OUT2 does not gate interrupts (serial.c says why).
  *
  * Threading: registers from any vCPU thread, serial_feed() and
  * serial_sink_ready() from the control thread; one lock inside.

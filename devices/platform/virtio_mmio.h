@@ -10,6 +10,11 @@
  * writes the irqfd itself and cannot set InterruptStatus, so the register is
  * computed: bit 0 is set while DRIVER_OK is (a spurious used-buffer interrupt
  * is legal), bit 1 is our own config-change flag.  ACK clears bit 1 only.
+ * A change before DRIVER_OK is kept and interrupts when the driver gets there.
+ *
+ * Registers are 32 bits wide and aligned; another access to them reads as all
+ * ones and writes nothing, and so does one that is not wholly inside config
+ * space.  What a driver may not write in the present state is ignored.
  *
  * Threading: register accesses come from any vCPU thread and take the
  * device's lock, InterruptStatus and InterruptACK excepted (atomic).
@@ -51,12 +56,14 @@ struct virtio_backend_ops {
 	/*
 	 * Wait until the back end has been attached, for a bounded time.
 	 * 0 and *ret_info; or -errno: there is no device, the transport then
-	 * reads as an empty slot (DeviceID 0).
+	 * reads as an empty slot (DeviceID 0), for good.  Called once, by the
+	 * first access that needs the answer.  Like all calls of this table
+	 * it comes with the transport's lock held.
 	 */
 	int (*attach)(void *ctx, struct virtio_device_info *ret_info);
 
 	/* Copy [offset, offset + len) of the cached config space; the range
-	 * was checked against config_len.  *ret_generation belongs to it. */
+	 * was checked against config_len. */
 	void (*config_read)(void *ctx, uint32_t offset, void *data, uint32_t len);
 	uint32_t (*config_generation)(void *ctx);
 
@@ -66,20 +73,24 @@ struct virtio_backend_ops {
 	/*
 	 * DRIVER_OK: start the queues that are ready.  `features` is what was
 	 * negotiated; `queues` has info.nqueues entries, validated, and stays
-	 * unchanged until reset.  Returns when the back end has taken them
-	 * over, within a bounded time.  -errno: the device needs a reset.
+	 * unchanged until reset; a queue that is not ready is all zeroes.
+	 * Whether the addresses lie in guest memory was not checked.  Returns
+	 * when the back end has taken them over, within a bounded time.
+	 * -errno: the device needs a reset.
 	 */
 	int (*activate)(void *ctx, uint64_t features, const struct virtio_queue_config *queues);
 
 	/*
 	 * Back to the initial state.  When it returns nobody writes any buffer
 	 * of the device any more, whatever it took.  -errno: the device is
-	 * gone for good (its transport shows NEEDS_RESET from then on).
+	 * gone for good (its transport shows NEEDS_RESET from then on, and
+	 * this is not called again).  Not called when there is nothing to
+	 * undo: no activate(), no config_write(), no loss since the last time.
 	 */
 	int (*reset)(void *ctx);
 
-	/* QueueNotify where the kernel did not take it (no ioeventfd, or a
-	 * value that names no queue's). */
+	/* QueueNotify where the kernel did not take it (no ioeventfd).  The
+	 * queue is active.  Must not block. */
 	void (*notify)(void *ctx, uint32_t queue);
 };
 
