@@ -5,13 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set_text(struct err *e, const char *fmt, va_list ap, int code)
+__attribute__((format(printf, 2, 0))) static void set_text(struct err *e, const char *fmt,
+							   va_list ap, int code)
 {
 	size_t used;
 	int n;
 
 	n = vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	used = n < 0 ? 0 : (size_t)n;
+	if (used == 0)
+		e->text[0] = '\0';
 	if (code && used < sizeof(e->text))
 		snprintf(e->text + used, sizeof(e->text) - used, ": %s", strerror(code));
 }

@@ -43,6 +43,11 @@ void log_line(enum log_level level, const char *fmt, ...)
 	used += (size_t)n;
 	if (used > sizeof(line) - 1)
 		used = sizeof(line) - 1;
+	/* A name from outside may hold anything; a line stays one line, and
+	 * no escape sequence reaches a terminal. */
+	for (size_t i = 0; i < used; i++)
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
 	line[used++] = '\n';
 	if (write(target, line, used) < 0)
 		return; /* a full pipe or a closed terminal: nobody to tell */

@@ -22,35 +22,42 @@ uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-/* Digits at the start of `text`; *end is what follows them. */
+/*
+ * Digits at the start of `text`; *end is what follows them, also when their
+ * value does not fit: garbage behind a huge number is still no number.
+ */
 static int parse_digits(const char *text, uint64_t *ret_value, const char **end)
 {
 	uint64_t v = 0;
+	bool fits = true;
 	const char *p = text;
 
+	*end = text;
 	if (*p < '0' || *p > '9')
 		return -EINVAL;
 	for (; *p >= '0' && *p <= '9'; p++) {
 		if (__builtin_mul_overflow(v, 10, &v) ||
 		    __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v))
-			return -ERANGE;
+			fits = false;
 	}
-	*ret_value = v;
 	*end = p;
+	if (!fits)
+		return -ERANGE;
+	*ret_value = v;
 	return 0;
 }
 
 int parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value)
 {
 	const char *end;
-	uint64_t v;
+	uint64_t v = 0;
 	int r;
 
 	r = parse_digits(text, &v, &end);
-	if (r < 0)
-		return r;
 	if (*end)
 		return -EINVAL;
+	if (r < 0)
+		return r;
 	if (v < min || v > max)
 		return -ERANGE;
 	*ret_value = v;
@@ -61,21 +68,22 @@ int parse_size(const char *text, uint64_t *ret_bytes)
 {
 	static const char units[] = "KMGT";
 	const char *end, *unit;
-	uint64_t v;
+	unsigned int shift = 0;
+	uint64_t v = 0;
 	int r;
 
 	r = parse_digits(text, &v, &end);
-	if (r < 0)
+	if (r == -EINVAL)
 		return r;
 	if (*end) {
 		unit = strchr(units, *end);
 		if (!unit || end[1])
 			return -EINVAL;
-		for (; unit >= units; unit--)
-			if (__builtin_mul_overflow(v, 1024, &v))
-				return -ERANGE;
+		shift = 10 * (unsigned int)(unit - units + 1);
 	}
-	*ret_bytes = v;
+	if (r < 0 || v > UINT64_MAX >> shift)
+		return -ERANGE;
+	*ret_bytes = v << shift;
 	return 0;
 }
 
@@ -91,6 +99,8 @@ int write_all(int fd, const void *data, size_t len)
 				continue;
 			return neg_errno();
 		}
+		if (n == 0)
+			return -EIO; /* no progress and no reason: not for ever */
 		p += n;
 		len -= (size_t)n;
 	}
@@ -122,6 +132,8 @@ char *printable(char *out, size_t size, const char *text)
 {
 	size_t i;
 
+	if (size == 0)
+		return out;
 	for (i = 0; i + 1 < size && text[i]; i++)
 		out[i] = text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?';
 	out[i] = '\0';
