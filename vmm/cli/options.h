@@ -1,0 +1,81 @@
+/*
+ * options.h - the one table of options per sub-command, and what is made from
+ * it: the parser, --help, the man page's list and the shell's completion.
+ *
+ * The table says everything once.  tests/check-options compares what is
+ * checked in under docs/ with what the table gives today.
+ */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "vmm/base/err.h"
+
+/* What a shell offers for an option's argument. */
+enum option_completion {
+	COMPLETE_NONE,
+	COMPLETE_FILE,	 /* file names (directories too, to walk through) */
+	COMPLETE_DIR,	 /* directory names */
+	COMPLETE_VALUES, /* the words of `values`, which may end in '=' */
+};
+
+struct option {
+	const char *name; /* without the dashes */
+	const char *arg;  /* what its argument is called; NULL: a switch */
+	bool repeated;	  /* may be given more than once */
+	enum option_completion complete;
+	const char *values; /* words separated by blanks; also offered beside file names */
+	const char *help;   /* for --help: lines separated by '\n' */
+	const char *man;    /* for the man page: mdoc, after its .It line */
+	int setting;	    /* what `set` is told */
+};
+
+struct command {
+	const char *name;
+	const char *usage;		 /* behind the name, "" for nothing */
+	const char *summary;		 /* one line */
+	const char *details;		 /* for `help NAME`, after the options; may be NULL */
+	const char *operand;		 /* "COMMAND", "NAME", ...: NULL: takes no operand */
+	enum option_completion complete; /* of the first operand */
+	const struct option *options;
+	size_t noptions;
+	bool hidden; /* not in the list of commands */
+
+	/* Take one option's value into the command's own configuration. */
+	int (*set)(void *config, int setting, const char *value, struct err *e);
+
+	/* argv[0] is the command's name.  *ret_status is the exit status. */
+	int (*run)(int argc, char **argv, struct err *e, int *ret_status);
+};
+
+struct options_result {
+	bool help;   /* --help was given; nothing after it was read */
+	int operand; /* index in argv of the first operand; argc: none */
+};
+
+/*
+ * Read argv[1...]: `--name=value`, `--name value`, `--switch`; the first
+ * argument that is no option, or whatever follows `--`, begins the operands.
+ * 0, -EINVAL (unknown, given twice, no argument, empty argument, an argument
+ * where there is none, an operand where none is taken), or what `set`
+ * returned, with the option named.
+ */
+int options_parse(const struct command *cmd, int argc, char **argv, void *config,
+		  struct options_result *ret, struct err *e);
+
+/* The option or command that was probably meant, or NULL. */
+const char *nearest_name(const char *given, const char *const *names, size_t n);
+
+/* What `bulkhead NAME --help` prints. */
+void options_print_help(const struct command *cmd, FILE *out);
+
+/* The .It entries of the man page's list of options. */
+void options_print_man(const struct command *cmd, FILE *out);
+
+/* The bash completion of all commands. */
+void options_print_completion(const struct command *const *cmds, size_t n, FILE *out);
+
+#endif

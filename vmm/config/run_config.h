@@ -1,0 +1,158 @@
+/*
+ * run_config.h - what the user asked `bulkhead run` for, parsed and checked.
+ *
+ * Pure: strings in, a structure out.  Nothing is opened, no environment and no
+ * clock is read, so that the whole command line can be tested and fuzzed.
+ * What only the file system can tell (is --rootfs a directory?) is decided by
+ * whoever opens it.
+ */
+#ifndef CONFIG_RUN_CONFIG_H
+#define CONFIG_RUN_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/base/err.h"
+#include "vmm/base/util.h"
+
+#define RUN_CPUS_MAX	    64
+#define RUN_MEMORY_MIN	    (32 * MIB)
+#define RUN_MEMORY_MAX	    (16ULL << 40)
+#define RUN_MEMORY_DEFAULT  (256 * MIB)
+#define RUN_NETS_MAX	    8 /* as many as the guest's init takes */
+#define RUN_DISKS_MAX	    17
+#define RUN_DEVICES_MAX	    18 /* root, disks and nets together; a source of random numbers is added */
+#define RUN_DNS_MAX	    3	 /* as many as a resolver reads */
+#define RUN_ENV_MAX	    4096 /* as many as the guest's init takes */
+#define RUN_DISK_ID_MAX	    20	 /* bytes of virtio-blk's identification */
+#define RUN_DISK_QUEUES_MAX 16
+#define RUN_NAME_MAX	    64
+#define RUN_IFNAME_MAX	    15 /* without the NUL: the kernel's IFNAMSIZ - 1 */
+#define RUN_IP_MAX	    64 /* "address/prefix" with its NUL */
+#define RUN_TIMEOUT_MAX_S   (10ULL * 366 * 24 * 3600)
+
+/* What the guest boots into; decided by run_config_check(). */
+enum run_boot {
+	RUN_BOOT_RAW,	  /* a kernel, perhaps the user's initrd: no init of ours, no CMD */
+	RUN_BOOT_COMMAND, /* --rootfs and CMD: our init runs CMD in it */
+	RUN_BOOT_IMAGE,	  /* --rootfs without CMD: our init mounts it and becomes its init */
+};
+
+struct root_config {
+	char *path; /* NULL: none */
+	bool rw;    /* write to the image itself; without it the guest writes to an overlay */
+};
+
+struct disk_config {
+	char *path;
+	char id[RUN_DISK_ID_MAX + 1]; /* "": none given; no two disks have the same */
+	bool ro;
+	bool direct;	     /* O_DIRECT */
+	unsigned int queues; /* >= 1 */
+};
+
+enum net_kind {
+	NET_TAP, /* `ifname` */
+	NET_FD,	 /* `fd`: a tap that whoever started us has opened */
+};
+
+struct net_config {
+	enum net_kind kind;
+	char ifname[RUN_IFNAME_MAX + 1];
+	int fd;
+	bool has_mac; /* see run_config_fill_macs() */
+	uint8_t mac[6];
+	char ip[RUN_IP_MAX];  /* "ADDRESS/PREFIX" of either family, or "" */
+	char gw[RUN_IP_MAX];  /* an address of the same family as `ip`, or "" */
+	char dns[RUN_IP_MAX]; /* an address, or "" */
+	unsigned int mtu;     /* 0: not given */
+};
+
+enum run_console {
+	RUN_CONSOLE_STDIO,
+	RUN_CONSOLE_NONE, /* output is dropped, there is no input */
+	RUN_CONSOLE_FILE, /* `console_path`, created or emptied; no input */
+};
+
+struct run_config {
+	enum run_boot boot;
+	char *kernel;  /* NULL: see guest_kernel_find() */
+	char *initrd;  /* NULL: none of the user's */
+	char *cmdline; /* as given, or NULL; see cmdline.h for its use */
+	struct root_config root;
+	struct disk_config disk[RUN_DISKS_MAX];
+	size_t ndisks;
+	struct net_config net[RUN_NETS_MAX];
+	size_t nnets;
+	unsigned int cpus;
+	uint64_t memory_bytes; /* a multiple of 4 KiB */
+	char **env;	       /* "NAME=VALUE"; NULL-terminated once there is one, else NULL */
+	size_t nenv;
+	char *workdir;	     /* absolute, or NULL */
+	uint64_t timeout_ns; /* 0: none */
+	enum run_console console;
+	char *console_path;
+	char *name;   /* NULL: not given */
+	char *report; /* NULL: none */
+	bool verbose;
+	bool continue_on_device_loss;
+	bool seccomp; /* false: --seccomp off */
+	char **argv;  /* CMD and its arguments, NULL-terminated; NULL: no CMD */
+	size_t argc;
+	bool no_net; /* --net none was given */
+};
+
+/* One value per option of `run`. */
+enum run_setting {
+	RUN_SET_KERNEL,
+	RUN_SET_INITRD,
+	RUN_SET_CMDLINE,
+	RUN_SET_ROOTFS,
+	RUN_SET_DISK,
+	RUN_SET_NET,
+	RUN_SET_CPUS,
+	RUN_SET_MEMORY,
+	RUN_SET_ENV,
+	RUN_SET_WORKDIR,
+	RUN_SET_TIMEOUT,
+	RUN_SET_CONSOLE,
+	RUN_SET_NAME,
+	RUN_SET_REPORT,
+	RUN_SET_VERBOSE,
+	RUN_SET_ON_DEVICE_LOSS,
+	RUN_SET_SECCOMP,
+	RUN_SET_COUNT
+};
+
+/* The defaults. */
+void run_config_init(struct run_config *cfg);
+
+/* Frees every string; *cfg must have been initialised and is not to be used
+ * again without run_config_init(). */
+void run_config_release(struct run_config *cfg);
+
+/*
+ * Take one option's value (`value` is not kept; a switch ignores it).  0,
+ * -EINVAL or -ERANGE with a reason that does not name the option, -ENOMEM.
+ * A setting that is not a list is replaced when it is set again.
+ */
+int run_config_set(struct run_config *cfg, enum run_setting setting, const char *value,
+		   struct err *e);
+
+/* Take CMD and its arguments.  0, -EINVAL (an empty CMD) or -ENOMEM. */
+int run_config_set_command(struct run_config *cfg, size_t argc, char *const *argv, struct err *e);
+
+/*
+ * What only the whole can tell: decides `boot` and refuses combinations that
+ * mean nothing, with the reason.  0 or -EINVAL.
+ */
+int run_config_check(struct run_config *cfg, struct err *e);
+
+/*
+ * Give every interface without a MAC address one that is locally administered
+ * and unicast, made from `random` and the interface's index.
+ */
+void run_config_fill_macs(struct run_config *cfg, uint64_t random);
+
+#endif
