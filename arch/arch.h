@@ -19,8 +19,21 @@
 #define ARCH_MAX_CPUS	 64
 #define ARCH_MAX_VIRTIO	 19 /* one IOAPIC pin each: GSI 5 to 23 */
 #define ARCH_CMDLINE_MAX 2048
+#define ARCH_MIN_MEMORY	 (32ULL << 20)
 
-/* Where the n-th virtio-mmio device is, and its interrupt. */
+/*
+ * What the firmware tables say about the platform's own devices.  arch knows
+ * no devices: machine.c, which builds them, holds these against
+ * devices/platform and guest_abi.h with static assertions.
+ */
+#define ARCH_SERIAL_PORT	0x3f8
+#define ARCH_PVPANIC_PORT	0x505
+#define ARCH_SLEEP_CONTROL_PORT 0x600
+#define ARCH_SLEEP_STATUS_PORT	0x601
+#define ARCH_RESET_PORT		0x602
+#define ARCH_SLP_TYP_S5		5
+
+/* Where the n-th virtio-mmio device is (a page), and its interrupt. */
 uint64_t arch_virtio_base(unsigned int n);
 unsigned int arch_virtio_gsi(unsigned int n);
 unsigned int arch_serial_gsi(void);
@@ -29,7 +42,8 @@ unsigned int arch_power_button_gsi(void);
 /*
  * Lay `bytes` of RAM (a multiple of the page size) out around the hole below
  * 4 GiB: fills the gpa, size and file_offset of *ret_layout, host is NULL.
- * -ERANGE: less than 32 MiB or more than the guest's address width holds.
+ * -EINVAL: no multiple of the page size; -ERANGE: less than 32 MiB or more
+ * than the guest's address width holds.
  */
 int arch_memory_layout(uint64_t bytes, struct guest_memory *ret_layout, struct err *e);
 
@@ -63,11 +77,14 @@ struct arch_image {
  * tables and the boot protocol's structures, and tell how to start.
  * -ENOEXEC: the file is no kernel that we can load; -E2BIG: it or its initrd
  * or command line does not fit; -errno of reading.
+ *
+ * Guest memory must be fresh (all zero): what a kernel wants zeroed (bss) is
+ * not written.  Nothing runs yet.  System calls: lseek, pread64.
  */
 int arch_load(const struct guest_memory *gm, const struct arch_machine *machine,
 	      const struct arch_image *image, struct arch_boot *ret_boot, struct err *e);
 
-/* Between KVM_CREATE_VM and KVM_CREATE_IRQCHIP, memory slots being set. */
+/* Between KVM_CREATE_VM and KVM_CREATE_IRQCHIP, before any vCPU. */
 int arch_vm_setup(int vm_fd, struct err *e);
 
 /* The interrupt controller, in the kernel. */
@@ -79,11 +96,15 @@ struct arch_cpu_model;
 struct arch_cpu_model *arch_cpu_model_new(int kvm_fd, unsigned int ncpus, struct err *e);
 
 /*
- * Set up vCPU `index` (its APIC id): CPUID, MSRs, FPU, LAPIC; CPU 0 also gets
- * the boot protocol's registers, the others wait for INIT and SIPI.
+ * Set up vCPU `index` (its APIC id): CPUID and MSRs.  CPU 0 is also given the
+ * boot protocol's registers, which needs `boot`; the others wait for INIT and
+ * SIPI and ignore it.  The two steps can be taken apart, so that CPUs are made
+ * while the kernel is still being loaded: arch_vcpu_setup() with boot NULL,
+ * then arch_vcpu_set_entry() for CPU 0.  Different vCPUs: any threads.
  */
 int arch_vcpu_setup(const struct arch_cpu_model *model, int vcpu_fd, unsigned int index,
 		    const struct arch_boot *boot, struct err *e);
+int arch_vcpu_set_entry(int vcpu_fd, const struct arch_boot *boot, struct err *e);
 
 /*
  * For a vCPU that cannot go on: its registers, the bytes at its instruction
