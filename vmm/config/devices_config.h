@@ -1,0 +1,19 @@
+/* devices_config.h - the values of --disk and --net; used by run_config.c. */
+#ifndef CONFIG_DEVICES_CONFIG_H
+#define CONFIG_DEVICES_CONFIG_H
+
+#include "vmm/base/err.h"
+#include "vmm/config/run_config.h"
+
+/* FILE[,ro][,id=ID][,direct=on][,queues=N].  0 or -errno; ret->path is the
+ * caller's to free. */
+int disk_config_parse(const char *value, struct disk_config *ret, struct err *e);
+
+/* FILE|DIR[,rw].  0 or -errno; ret->path is the caller's to free. */
+int root_config_parse(const char *value, struct root_config *ret, struct err *e);
+
+/* tap=IF|fd=N|none[,mac=MAC][,ip=CIDR][,gw=IP][,dns=IP][,mtu=N].  1; 0 for
+ * "none"; -errno. */
+int net_config_parse(const char *value, struct net_config *ret, struct err *e);
+
+#endif

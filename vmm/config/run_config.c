@@ -1,0 +1,383 @@
+/* run_config.c - see run_config.h. */
+#include "vmm/config/run_config.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "vmm/config/devices_config.h"
+#include "vmm/config/values.h"
+
+void run_config_init(struct run_config *cfg)
+{
+	*cfg = (struct run_config){
+		.cpus = 1,
+		.memory_bytes = RUN_MEMORY_DEFAULT,
+		.console = RUN_CONSOLE_STDIO,
+		.seccomp = true,
+	};
+}
+
+static void free_strings(char **strings, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(strings[i]);
+	free(strings);
+}
+
+void run_config_release(struct run_config *cfg)
+{
+	free(cfg->kernel);
+	free(cfg->initrd);
+	free(cfg->cmdline);
+	free(cfg->root.path);
+	for (size_t i = 0; i < cfg->ndisks; i++)
+		free(cfg->disk[i].path);
+	free_strings(cfg->env, cfg->nenv);
+	free(cfg->workdir);
+	free(cfg->console_path);
+	free(cfg->name);
+	free(cfg->report);
+	free_strings(cfg->argv, cfg->argc);
+	*cfg = (struct run_config){ 0 };
+}
+
+static int replace(char **at, const char *value, struct err *e)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return err_set(e, ENOMEM, "out of memory");
+	free(*at);
+	*at = copy;
+	return 0;
+}
+
+static int set_kernel(struct run_config *cfg, const char *value, struct err *e)
+{
+	return replace(&cfg->kernel, value, e);
+}
+
+static int set_initrd(struct run_config *cfg, const char *value, struct err *e)
+{
+	return replace(&cfg->initrd, value, e);
+}
+
+static int set_cmdline(struct run_config *cfg, const char *value, struct err *e)
+{
+	for (const char *p = value; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			return err_set(e, EINVAL, "holds a control character");
+	return replace(&cfg->cmdline, value, e);
+}
+
+static int set_rootfs(struct run_config *cfg, const char *value, struct err *e)
+{
+	struct root_config root;
+	int r;
+
+	r = root_config_parse(value, &root, e);
+	if (r < 0)
+		return r;
+	free(cfg->root.path);
+	cfg->root = root;
+	return 0;
+}
+
+static int set_disk(struct run_config *cfg, const char *value, struct err *e)
+{
+	int r;
+
+	if (cfg->ndisks == RUN_DISKS_MAX)
+		return err_set(e, EINVAL, "more than %d disks", RUN_DISKS_MAX);
+	r = disk_config_parse(value, &cfg->disk[cfg->ndisks], e);
+	if (r < 0)
+		return r;
+	cfg->ndisks++;
+	return 0;
+}
+
+static int set_net(struct run_config *cfg, const char *value, struct err *e)
+{
+	struct net_config net;
+	int r;
+
+	r = net_config_parse(value, &net, e);
+	if (r < 0)
+		return r;
+	if (cfg->no_net || (r == 0 && cfg->nnets))
+		return err_set(e, EINVAL, "none excludes every other --net");
+	if (r == 0) {
+		cfg->no_net = true;
+		return 0;
+	}
+	if (cfg->nnets == RUN_NETS_MAX)
+		return err_set(e, EINVAL, "more than %d interfaces", RUN_NETS_MAX);
+	cfg->net[cfg->nnets++] = net;
+	return 0;
+}
+
+static int set_cpus(struct run_config *cfg, const char *value, struct err *e)
+{
+	uint64_t n;
+
+	if (parse_u64(value, 1, RUN_CPUS_MAX, &n) < 0)
+		return err_set(e, EINVAL, "must be a number from 1 to %d", RUN_CPUS_MAX);
+	cfg->cpus = (unsigned int)n;
+	return 0;
+}
+
+static int set_memory(struct run_config *cfg, const char *value, struct err *e)
+{
+	uint64_t bytes;
+	int r;
+
+	r = parse_size(value, &bytes);
+	if (r == -EINVAL)
+		return err_set(e, EINVAL,
+			       "is not a size (a number of bytes, or one with K, M, G or T)");
+	if (r < 0 || bytes > RUN_MEMORY_MAX)
+		return err_set(e, ERANGE, "is more than 16T");
+	if (bytes < RUN_MEMORY_MIN)
+		return err_set(e, ERANGE, "is less than 32M%s",
+			       bytes < 65536 ? " (write M or G behind the number)" : "");
+	if (bytes % 4096)
+		return err_set(e, EINVAL, "is not a multiple of 4K");
+	cfg->memory_bytes = bytes;
+	return 0;
+}
+
+static int set_env(struct run_config *cfg, const char *value, struct err *e)
+{
+	const char *equals = strchr(value, '=');
+	char **env;
+
+	if (!equals || equals == value)
+		return err_set(e, EINVAL, "must be NAME=VALUE");
+	if (cfg->nenv == RUN_ENV_MAX)
+		return err_set(e, EINVAL, "more than %d variables", RUN_ENV_MAX);
+	env = reallocarray(cfg->env, cfg->nenv + 2, sizeof(*env));
+	if (!env)
+		return err_set(e, ENOMEM, "out of memory");
+	cfg->env = env;
+	env[cfg->nenv] = strdup(value);
+	if (!env[cfg->nenv])
+		return err_set(e, ENOMEM, "out of memory");
+	env[++cfg->nenv] = NULL;
+	return 0;
+}
+
+static int set_workdir(struct run_config *cfg, const char *value, struct err *e)
+{
+	if (value[0] != '/')
+		return err_set(e, EINVAL, "must be an absolute path in the guest");
+	return replace(&cfg->workdir, value, e);
+}
+
+static int set_timeout(struct run_config *cfg, const char *value, struct err *e)
+{
+	return parse_seconds(value, RUN_TIMEOUT_MAX_S, &cfg->timeout_ns, e);
+}
+
+static int set_console(struct run_config *cfg, const char *value, struct err *e)
+{
+	if (strcmp(value, "stdio") == 0) {
+		cfg->console = RUN_CONSOLE_STDIO;
+		return 0;
+	}
+	if (strcmp(value, "none") == 0) {
+		cfg->console = RUN_CONSOLE_NONE;
+		return 0;
+	}
+	cfg->console = RUN_CONSOLE_FILE;
+	return replace(&cfg->console_path, value, e);
+}
+
+static int set_name(struct run_config *cfg, const char *value, struct err *e)
+{
+	int r;
+
+	r = check_name(value, RUN_NAME_MAX, e);
+	return r < 0 ? r : replace(&cfg->name, value, e);
+}
+
+static int set_report(struct run_config *cfg, const char *value, struct err *e)
+{
+	return replace(&cfg->report, value, e);
+}
+
+static int set_verbose(struct run_config *cfg, const char *value, struct err *e)
+{
+	(void)value;
+	(void)e;
+	cfg->verbose = true;
+	return 0;
+}
+
+static int set_on_device_loss(struct run_config *cfg, const char *value, struct err *e)
+{
+	bool go_on = strcmp(value, "continue") == 0;
+
+	if (!go_on && strcmp(value, "stop") != 0)
+		return err_set(e, EINVAL, "must be stop or continue");
+	cfg->continue_on_device_loss = go_on;
+	return 0;
+}
+
+static int set_seccomp(struct run_config *cfg, const char *value, struct err *e)
+{
+	return parse_on_off(value, &cfg->seccomp, e);
+}
+
+static int (*const setters[])(struct run_config *cfg, const char *value, struct err *e) = {
+	[RUN_SET_KERNEL] = set_kernel,	 [RUN_SET_INITRD] = set_initrd,
+	[RUN_SET_CMDLINE] = set_cmdline, [RUN_SET_ROOTFS] = set_rootfs,
+	[RUN_SET_DISK] = set_disk,	 [RUN_SET_NET] = set_net,
+	[RUN_SET_CPUS] = set_cpus,	 [RUN_SET_MEMORY] = set_memory,
+	[RUN_SET_ENV] = set_env,	 [RUN_SET_WORKDIR] = set_workdir,
+	[RUN_SET_TIMEOUT] = set_timeout, [RUN_SET_CONSOLE] = set_console,
+	[RUN_SET_NAME] = set_name,	 [RUN_SET_REPORT] = set_report,
+	[RUN_SET_VERBOSE] = set_verbose, [RUN_SET_ON_DEVICE_LOSS] = set_on_device_loss,
+	[RUN_SET_SECCOMP] = set_seccomp,
+};
+static_assert(ARRAY_SIZE(setters) == RUN_SET_COUNT, "a setter for every setting");
+
+int run_config_set(struct run_config *cfg, enum run_setting setting, const char *value,
+		   struct err *e)
+{
+	assert(setting < RUN_SET_COUNT);
+	return setters[setting](cfg, value, e);
+}
+
+int run_config_set_command(struct run_config *cfg, size_t argc, char *const *argv, struct err *e)
+{
+	char **copy;
+
+	if (argc == 0 || !argv[0][0])
+		return err_set(e, EINVAL, "the command's name is empty");
+	copy = calloc(argc + 1, sizeof(*copy));
+	if (!copy)
+		return err_set(e, ENOMEM, "out of memory");
+	for (size_t i = 0; i < argc; i++) {
+		copy[i] = strdup(argv[i]);
+		if (!copy[i]) {
+			free_strings(copy, i);
+			return err_set(e, ENOMEM, "out of memory");
+		}
+	}
+	free_strings(cfg->argv, cfg->argc);
+	cfg->argv = copy;
+	cfg->argc = argc;
+	return 0;
+}
+
+static int check_boot(struct run_config *cfg, struct err *e)
+{
+	if (cfg->root.path && cfg->initrd)
+		return err_set(e, EINVAL,
+			       "--rootfs and --initrd exclude each other: an initrd "
+			       "brings its own init; attach the image with --disk");
+	if (cfg->argv && cfg->initrd)
+		return err_set(e, EINVAL,
+			       "a command and --initrd exclude each other: an initrd "
+			       "brings its own init, which does not know the command");
+	if (cfg->argv && !cfg->root.path)
+		return err_set(e, EINVAL,
+			       "a command needs --rootfs DIR or IMAGE: the guest has no "
+			       "files without it");
+	if (!cfg->root.path && !cfg->kernel && !cfg->initrd)
+		return err_set(e, EINVAL,
+			       "nothing to run: give --rootfs DIR and a command, or "
+			       "--kernel FILE (see `bulkhead help run`)");
+	if (!cfg->root.path)
+		cfg->boot = RUN_BOOT_RAW;
+	else
+		cfg->boot = cfg->argv ? RUN_BOOT_COMMAND : RUN_BOOT_IMAGE;
+	return 0;
+}
+
+static int check_needs(const struct run_config *cfg, struct err *e)
+{
+	if (cfg->boot != RUN_BOOT_COMMAND && cfg->workdir)
+		return err_set(e, EINVAL, "--workdir needs a command to start there");
+	if (cfg->boot != RUN_BOOT_COMMAND && cfg->nenv)
+		return err_set(e, EINVAL, "--env needs a command that would see it");
+	if (cfg->console == RUN_CONSOLE_FILE && cfg->report &&
+	    strcmp(cfg->console_path, cfg->report) == 0)
+		return err_set(e, EINVAL, "--console and --report name the same file");
+	if (cfg->boot != RUN_BOOT_RAW)
+		return 0;
+	for (size_t i = 0; i < cfg->nnets; i++)
+		if (cfg->net[i].ip[0] || cfg->net[i].dns[0])
+			return err_set(e, EINVAL,
+				       "--net %s= needs --rootfs: without it nothing in the guest "
+				       "would set it",
+				       cfg->net[i].ip[0] ? "ip" : "dns");
+	return 0;
+}
+
+static bool same_peer(const struct net_config *a, const struct net_config *b)
+{
+	return a->kind == b->kind && strcmp(a->ifname, b->ifname) == 0 && a->fd == b->fd;
+}
+
+static int check_nets(const struct run_config *cfg, struct err *e)
+{
+	size_t ndns = 0;
+
+	for (size_t i = 0; i < cfg->nnets; i++) {
+		const struct net_config *a = &cfg->net[i];
+
+		ndns += a->dns[0] != '\0';
+		for (size_t j = 0; j < i; j++) {
+			const struct net_config *b = &cfg->net[j];
+
+			if (same_peer(a, b))
+				return err_set(e, EINVAL, "--net: two interfaces on one tap");
+			if (a->has_mac && b->has_mac && memcmp(a->mac, b->mac, 6) == 0)
+				return err_set(e, EINVAL, "--net: two interfaces with one mac");
+		}
+	}
+	if (ndns > RUN_DNS_MAX)
+		return err_set(e, EINVAL, "--net: more than %d dns", RUN_DNS_MAX);
+	return 0;
+}
+
+int run_config_check(struct run_config *cfg, struct err *e)
+{
+	int r;
+
+	r = check_boot(cfg, e);
+	if (r < 0)
+		return r;
+	r = check_needs(cfg, e);
+	if (r < 0)
+		return r;
+	r = check_nets(cfg, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < cfg->ndisks; i++)
+		for (size_t j = 0; j < i; j++)
+			if (cfg->disk[i].id[0] && strcmp(cfg->disk[i].id, cfg->disk[j].id) == 0)
+				return err_set(e, EINVAL, "--disk: two disks with id=%s",
+					       cfg->disk[i].id);
+	if ((cfg->root.path != NULL) + cfg->ndisks + cfg->nnets > RUN_DEVICES_MAX)
+		return err_set(e, EINVAL, "more than %d disks and interfaces", RUN_DEVICES_MAX);
+	return 0;
+}
+
+void run_config_fill_macs(struct run_config *cfg, uint64_t random)
+{
+	for (size_t i = 0; i < cfg->nnets; i++) {
+		struct net_config *n = &cfg->net[i];
+
+		if (n->has_mac)
+			continue;
+		/* IEEE 802, 8.2: bit 1 of the first octet says that the
+		 * address is local, bit 0 clear that it is one station's. */
+		n->mac[0] = 0x02;
+		for (int k = 1; k < 5; k++)
+			n->mac[k] = (uint8_t)(random >> (8 * k));
+		n->mac[5] = (uint8_t)((random & 0xf8) | i);
+		n->has_mac = true;
+	}
+}
