@@ -6,8 +6,10 @@
  * for two things.  The topology is our own: one package, each CPU a core with
  * one thread, the last-level cache shared by all and the others by none,
  * stated alike in every leaf that a kernel may ask (1, 4, 0xb, 0x1f, and
- * AMD's 0x80000008, 0x8000001d, 0x8000001e).  And the features that KVM
- * leaves to us to announce: HYPERVISOR and the TSC deadline timer.
+ * AMD's 0x80000008, 0x8000001d, 0x8000001e).  And single features: those that
+ * KVM leaves to us to announce (HYPERVISOR, the TSC deadline timer), and VMX
+ * and SVM, which are taken away: a guest that runs guests of its own reaches
+ * much more of KVM's code, and needs to be asked for.
  *
  * KVM's own leaves (0x40000000: signature, kvm-clock and other
  * paravirtual features) are passed on as KVM gives them.
@@ -22,8 +24,10 @@ _Static_assert(offsetof(struct cpuid_table, entry) == offsetof(struct kvm_cpuid2
 	       "laid out as the ioctls want it");
 
 #define LEAF1_ECX_MWAIT	       (1U << 3)
+#define LEAF1_ECX_VMX	       (1U << 5)
 #define LEAF1_ECX_TSC_DEADLINE (1U << 24)
 #define LEAF1_ECX_HYPERVISOR   (1U << 31)
+#define AMD_ECX_SVM	       (1U << 2)
 #define LEAF1_EDX_HTT	       (1U << 28)
 
 #define TOPOLOGY_SMT  1U
@@ -166,7 +170,7 @@ void cpuid_for_guest(struct cpuid_table *t, unsigned int ncpus, bool tsc_deadlin
 	if (c) {
 		set_bits(&c->ebx, 23, 16, ncpus);
 		/* MWAIT would leave the physical CPU idling in the guest. */
-		c->ecx &= ~(LEAF1_ECX_MWAIT | LEAF1_ECX_TSC_DEADLINE);
+		c->ecx &= ~(LEAF1_ECX_MWAIT | LEAF1_ECX_VMX | LEAF1_ECX_TSC_DEADLINE);
 		c->ecx |= LEAF1_ECX_HYPERVISOR;
 		if (tsc_deadline)
 			c->ecx |= LEAF1_ECX_TSC_DEADLINE;
@@ -174,6 +178,10 @@ void cpuid_for_guest(struct cpuid_table *t, unsigned int ncpus, bool tsc_deadlin
 		if (ncpus > 1)
 			c->edx |= LEAF1_EDX_HTT;
 	}
+	c = cpuid_find(t, 0x80000001, 0);
+	if (c)
+		c->ecx &= ~AMD_ECX_SVM;
+	remove_leaf(t, 0x8000000a);
 	share_caches(t, 4, ncpus);
 	extended_topology(t, 0xb, ncpus);
 	remove_leaf(t, 0x1f);
