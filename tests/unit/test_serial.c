@@ -180,6 +180,13 @@ static void test_loopback(void **state)
 		assert_int_equal(in(h, UART_MSR) >> 4,
 				 (v & 2) >> 1 | (v & 1) << 1 | (v & 4) | (v & 8));
 	}
+	/* RI counts on its way down only. */
+	out(h, UART_MCR, UART_MCR_LOOP);
+	in(h, UART_MSR);
+	out(h, UART_MCR, UART_MCR_LOOP | UART_MCR_OUT1);
+	assert_int_equal(in(h, UART_MSR), UART_MSR_RI);
+	out(h, UART_MCR, UART_MCR_LOOP);
+	assert_int_equal(in(h, UART_MSR), UART_MSR_TERI);
 	/* Data goes round, sixteen bytes of it; the host sees none, and its
 	 * own waits outside. */
 	feed(h, "more");
@@ -256,6 +263,12 @@ static void test_empty_interrupt(void **state)
 	for (int i = 0; i < 16; i++)
 		out(h, UART_TX, 'a');
 	assert_int_equal(pulses(h), 1);
+	/* Another cause while this one is pending has a pulse of its own. */
+	out(h, UART_IER, UART_IER_THRI | UART_IER_RDI);
+	feed(h, "x");
+	assert_int_equal(pulses(h), 1);
+	in(h, UART_RX);
+	out(h, UART_IER, UART_IER_THRI);
 	/* A sink that is full: the interrupt comes when it is not. */
 	in(h, UART_IIR);
 	h->budget = 1;
@@ -263,6 +276,9 @@ static void test_empty_interrupt(void **state)
 	assert_int_equal(pulses(h), 1);
 	out(h, UART_TX, 'c');
 	assert_int_equal(in(h, UART_LSR), 0);
+	assert_int_equal(in(h, UART_IIR), UART_IIR_NO_INT);
+	out(h, UART_IER, 0);
+	out(h, UART_IER, UART_IER_THRI);
 	assert_int_equal(in(h, UART_IIR), UART_IIR_NO_INT);
 	serial_sink_ready(h->s);
 	assert_int_equal(in(h, UART_LSR), 0);
@@ -681,9 +697,11 @@ static int discard(void *ctx, uint8_t byte)
 	return byte % 3 ? 0 : -EAGAIN;
 }
 
+static atomic_uint next_seed = 100;
+
 static void *vcpu_thread(void *arg)
 {
-	unsigned int seed = (unsigned int)(uintptr_t)&seed;
+	unsigned int seed = atomic_fetch_add(&next_seed, 1);
 
 	for (int i = 0; i < 50000; i++)
 		random_access(arg, &seed);

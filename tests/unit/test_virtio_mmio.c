@@ -841,12 +841,13 @@ static void test_fuzz(void **state)
 	tear_down(m);
 }
 
+static atomic_uint next_seed = 100;
 static atomic_bool stop;
 
 static void *fuzz_thread(void *arg)
 {
 	struct mock *m = arg;
-	unsigned int seed = (unsigned int)(uintptr_t)&seed;
+	unsigned int seed = atomic_fetch_add(&next_seed, 1);
 
 	for (int i = 0; i < 100000; i++)
 		random_access(m, &seed, true);
