@@ -96,6 +96,38 @@ static void test_range(void **state)
 	}
 }
 
+/* The same for the longest part at the front. */
+static void test_prefix(void **state)
+{
+	static const uint64_t lens[] = { 1, 2, 31, 32, 33, 64, 1ULL << 63, UINT64_MAX };
+	uint8_t a[32], b[32], c[32];
+	struct guest_memory gm = memory(a, b, c);
+
+	(void)state;
+	for (uint64_t at = 0; at < 130; at++) {
+		for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
+			uint64_t got = 4711;
+			uint8_t *p = guest_memory_prefix(&gm, GPA(at), lens[i], &got);
+
+			if (at < 32 || at >= 96) {
+				assert_null(p);
+				assert_true(got == 4711);
+			} else {
+				assert_ptr_equal(p, at < 64 ? a + (at - 32) : b + (at - 64));
+				assert_true(got == MIN(lens[i], 32 - at % 32));
+			}
+		}
+	}
+	for (uint64_t left = 1; left <= 32; left++) {
+		uint64_t got = 0;
+
+		assert_ptr_equal(guest_memory_prefix(&gm, GPA(0 - left), UINT64_MAX, &got),
+				 c + (32 - left));
+		assert_true(got == left);
+		assert_null(guest_memory_prefix(&gm, GPA(0 - left), 0, &got));
+	}
+}
+
 static void test_copy(void **state)
 {
 	uint8_t a[32] = { 0 }, b[32] = { 0 }, c[32] = { 0 };
@@ -126,6 +158,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_add),
 		cmocka_unit_test(test_range),
+		cmocka_unit_test(test_prefix),
 		cmocka_unit_test(test_copy),
 	};
 
