@@ -44,16 +44,18 @@ struct device_seat {
 	const struct device_controls *controls; /* may be NULL */
 	/* Install the process's seccomp filter; no way back.  0 or -errno. */
 	int (*confine)(const struct device_seat *seat, struct err *e);
+	void *ctx; /* for confine() */
 };
 
 struct blk_params {
 	int fd;		/* raw image or block device, opened by the supervisor */
 	uint64_t bytes; /* size, a multiple of 512 */
 	bool read_only;
-	bool direct;	 /* fd was opened with O_DIRECT */
-	bool discard;	 /* the file can punch holes / discard */
-	uint16_t queues; /* 1..16 */
-	char serial[21]; /* VIRTIO_BLK_T_GET_ID, NUL-terminated */
+	bool direct;	  /* fd was opened with O_DIRECT */
+	bool discard;	  /* the file can punch holes / discard */
+	bool no_io_uring; /* use preadv and pwritev even where io_uring is offered */
+	uint16_t queues;  /* 1..16 */
+	char serial[21];  /* VIRTIO_BLK_T_GET_ID, NUL-terminated */
 };
 
 struct net_params {

@@ -85,11 +85,12 @@ int vhost_user_serve(struct vhost_user_backend *b, struct err *e);
 
 /* --- for device models, inside their functions --- */
 
-/* The queue, NULL unless it is being served now. */
+/* The queue, for push and the notification calls.  Pushing is allowed as long
+ * as a chain is out, also when the ring has been found broken meanwhile. */
 struct virtqueue *vhost_user_queue(struct vhost_user_backend *b, unsigned int q);
 
-/* virtqueue_pop(), which tells the front end when the ring turns out broken.
- * 1 or 0. */
+/* virtqueue_pop() that gives nothing while the queue is not to be served, and
+ * tells the front end when the ring turns out broken.  1 or 0. */
 int vhost_user_pop(struct vhost_user_backend *b, unsigned int q, struct virtqueue_chain *chain,
 		   struct iovec *iov, unsigned int max);
 
