@@ -8,6 +8,7 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "vmm/base/err.h"
@@ -21,12 +22,13 @@ struct run_config;
 int cmd_run(int argc, char **argv, struct err *e, int *ret_status);
 int cmd_doctor(int argc, char **argv, struct err *e, int *ret_status);
 int cmd_help(int argc, char **argv, struct err *e, int *ret_status);
-int cmd_version(int argc, char **argv, struct err *e, int *ret_status);
 
 extern const struct command command_run;
 extern const struct command command_doctor;
 extern const struct command command_help;
-extern const struct command command_version;
+
+/* What `help` prints; its configuration. */
+enum help_form { HELP_TEXT, HELP_MAN, HELP_COMPLETION };
 
 /* All commands, in the order in which help lists them. */
 const struct command *const *cli_commands(size_t *ret_n);

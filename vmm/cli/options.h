@@ -30,26 +30,25 @@ struct option {
 	const char *values; /* words separated by blanks; also offered beside file names */
 	const char *help;   /* for --help: lines separated by '\n' */
 	const char *man;    /* for the man page: mdoc, after its .It line */
+	bool hidden;	    /* for this project's own tools: in no list */
 	int setting;	    /* what `set` is told */
 };
 
 struct command {
 	const char *name;
-	const char *usage;		 /* behind the name, "" for nothing */
-	const char *summary;		 /* one line */
-	const char *details;		 /* for `help NAME`, after the options; may be NULL */
-	const char *operand;		 /* "COMMAND", "NAME", ...: NULL: takes no operand */
-	enum option_completion complete; /* of the first operand */
+	const char *usage;   /* behind the name, "" for nothing */
+	const char *summary; /* one line */
+	const char *details; /* for `help NAME`, after the options; may be NULL */
+	bool operands;	     /* takes some */
 	const struct option *options;
-	size_t noptions;
-	bool hidden; /* not in the list of commands */
+	size_t noptions; /* at most OPTIONS_MAX */
+	bool hidden;	 /* not in the list of commands */
 
 	/* Take one option's value into the command's own configuration. */
 	int (*set)(void *config, int setting, const char *value, struct err *e);
-
-	/* argv[0] is the command's name.  *ret_status is the exit status. */
-	int (*run)(int argc, char **argv, struct err *e, int *ret_status);
 };
+
+#define OPTIONS_MAX 64
 
 struct options_result {
 	bool help;   /* --help was given; nothing after it was read */
@@ -68,6 +67,9 @@ int options_parse(const struct command *cmd, int argc, char **argv, void *config
 
 /* The option or command that was probably meant, or NULL. */
 const char *nearest_name(const char *given, const char *const *names, size_t n);
+
+/* The option of that name, or NULL. */
+const struct option *options_find(const struct command *cmd, const char *name);
 
 /* What `bulkhead NAME --help` prints. */
 void options_print_help(const struct command *cmd, FILE *out);

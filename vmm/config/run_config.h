@@ -22,7 +22,8 @@
 #define RUN_MEMORY_DEFAULT  (256 * MIB)
 #define RUN_NETS_MAX	    8 /* as many as the guest's init takes */
 #define RUN_DISKS_MAX	    17
-#define RUN_DEVICES_MAX	    18 /* root, disks and nets together; a source of random numbers is added */
+/* Root, disks and interfaces together; a source of random numbers is added. */
+#define RUN_DEVICES_MAX	    18
 #define RUN_DNS_MAX	    3	 /* as many as a resolver reads */
 #define RUN_ENV_MAX	    4096 /* as many as the guest's init takes */
 #define RUN_DISK_ID_MAX	    20	 /* bytes of virtio-blk's identification */

@@ -1,0 +1,42 @@
+/* run.c - `bulkhead run`: from argv to an instance. */
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "vmm/base/log.h"
+#include "vmm/cli/cli.h"
+#include "vmm/config/run_config.h"
+#include "vmm/instance/instance.h"
+
+static int run(struct run_config *cfg, int *ret_status, struct err *e)
+{
+	uint64_t random;
+
+	/* So early after the host's boot that there is no entropy yet, a
+	 * blocked start would be worse than a MAC address that is not random. */
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
+		random = now_ns();
+	run_config_fill_macs(cfg, random);
+	if (cfg->verbose)
+		log_set_level(LOG_LEVEL_INFO);
+	return instance_run(cfg, ret_status, e);
+}
+
+int cmd_run(int argc, char **argv, struct err *e, int *ret_status)
+{
+	struct run_config cfg;
+	bool help;
+	int r;
+
+	r = run_parse(argc, argv, &cfg, &help, e);
+	if (r == 0 && help) {
+		options_print_help(&command_run, stdout);
+		if (fflush(stdout) != 0)
+			r = err_errno(e, "write to standard output");
+		else
+			*ret_status = 0;
+	} else if (r == 0) {
+		r = run(&cfg, ret_status, e);
+	}
+	run_config_release(&cfg);
+	return r;
+}

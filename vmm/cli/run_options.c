@@ -1,0 +1,310 @@
+/*
+ * run_options.c - the options of `bulkhead run`: one row says how an option is
+ * called, read, explained, documented and completed.
+ */
+#include <assert.h>
+
+#include "vmm/base/util.h"
+#include "vmm/cli/cli.h"
+#include "vmm/config/run_config.h"
+
+static const struct option run_options[] = {
+	{
+		.name = "rootfs",
+		.arg = "DIR|IMAGE[,rw]",
+		.complete = COMPLETE_FILE,
+		.help = "the guest's files: a directory, or a raw ext4, erofs or\n"
+			"squashfs image; what the guest changes is forgotten,\n"
+			"but with rw it is written to the image",
+		.man = "The guest's root file system.\n"
+		       "A directory is packed into an image once, see\n"
+		       ".Sx FILES ,\n"
+		       "and never written.\n"
+		       "An image is a raw ext4, erofs or squashfs file system in a file or block\n"
+		       "device.\n"
+		       "What the guest changes stays in the guest's memory and is forgotten with "
+		       "it;\n"
+		       "with\n"
+		       ".Cm rw\n"
+		       "the image is mounted for writing and keeps the changes.\n"
+		       "A directory cannot be\n"
+		       ".Cm rw .",
+		.setting = RUN_SET_ROOTFS,
+	},
+	{
+		.name = "kernel",
+		.arg = "FILE",
+		.complete = COMPLETE_FILE,
+		.help = "an ELF vmlinux or a bzImage instead of Bulkhead's own",
+		.man = "The guest's kernel: an ELF file (a Linux\n"
+		       ".Pa vmlinux ,\n"
+		       "or any with a PVH entry) or a Linux\n"
+		       ".Pa bzImage .\n"
+		       "Without this option Bulkhead's own is looked for, see\n"
+		       ".Sx FILES .",
+		.setting = RUN_SET_KERNEL,
+	},
+	{
+		.name = "initrd",
+		.arg = "FILE",
+		.complete = COMPLETE_FILE,
+		.help = "an initrd with an init of its own, instead of --rootfs",
+		.man = "An initial RAM disk that brings its own init.\n"
+		       "It excludes\n"
+		       ".Fl -rootfs\n"
+		       "and a command: attach images with\n"
+		       ".Fl -disk .",
+		.setting = RUN_SET_INITRD,
+	},
+	{
+		.name = "cmdline",
+		.arg = "TEXT",
+		.help = "more for the kernel's command line; without --rootfs\n"
+			"the whole of it",
+		.man = "The kernel's command line.\n"
+		       "With\n"
+		       ".Fl -rootfs\n"
+		       ".Ar TEXT\n"
+		       "is appended to Bulkhead's own and so has the last word.\n"
+		       "Without it\n"
+		       ".Ar TEXT\n"
+		       "is the whole command line; the default is then\n"
+		       ".Dq console=ttyS0 panic=-1 .",
+		.setting = RUN_SET_CMDLINE,
+	},
+	{
+		.name = "cpus",
+		.arg = "N",
+		.help = "1 to 64 CPUs (default 1)",
+		.man = "Number of CPUs, 1 to 64; default 1.",
+		.setting = RUN_SET_CPUS,
+	},
+	{
+		.name = "memory",
+		.arg = "SIZE",
+		.help = "at least 32M (default 256M); K, M, G, T are powers of 1024",
+		.man = "Size of the guest's memory: a number of bytes, or one with\n"
+		       ".Cm K , M , G\n"
+		       "or\n"
+		       ".Cm T\n"
+		       "behind it (powers of 1024); a multiple of 4K, at least 32M.\n"
+		       "The default is 256M.",
+		.setting = RUN_SET_MEMORY,
+	},
+	{
+		.name = "disk",
+		.arg = "FILE[,ro][,id=ID][,direct=on][,queues=N]",
+		.repeated = true,
+		.complete = COMPLETE_FILE,
+		.help = "attach a raw image or a block device; may be repeated",
+		.man = "Attach a raw image file or a block device.\n"
+		       "It appears in the guest behind the root file system in the order given:\n"
+		       ".Pa /dev/vdb\n"
+		       "and so on, or\n"
+		       ".Pa /dev/vda\n"
+		       "first where there is no\n"
+		       ".Fl -rootfs .\n"
+		       ".Bl -tag -width direct=on\n"
+		       ".It Cm ro\n"
+		       "The guest cannot write to it.\n"
+		       "Without it nobody else may have the file open in Bulkhead for writing.\n"
+		       ".It Cm id= Ns Ar ID\n"
+		       "The disk's serial number in the guest, up to 20 letters, digits,\n"
+		       ".Ql \\&. ,\n"
+		       ".Ql _\n"
+		       "and\n"
+		       ".Ql - .\n"
+		       ".It Cm direct=on\n"
+		       "Bypass the host's page cache.\n"
+		       ".It Cm queues= Ns Ar N\n"
+		       "Number of request queues, 1 to 16; default 1.\n"
+		       ".El",
+		.setting = RUN_SET_DISK,
+	},
+	{
+		.name = "net",
+		.arg = "tap=IF|fd=N|none[,mac=MAC][,ip=CIDR][,gw=IP][,dns=IP][,mtu=N]",
+		.repeated = true,
+		.complete = COMPLETE_VALUES,
+		.values = "tap= fd= none",
+		.help = "attach a network interface (default none); may be repeated",
+		.man = "Attach a network interface, connected to the host's tap device\n"
+		       ".Ar IF ,\n"
+		       "or to the tap that is open as file descriptor\n"
+		       ".Ar N\n"
+		       "(it must have been opened with a virtio-net header).\n"
+		       ".Cm none ,\n"
+		       "the default, stands alone.\n"
+		       ".Bl -tag -width mtu=N\n"
+		       ".It Cm mac= Ns Ar MAC\n"
+		       "The interface's address; the default is made at random.\n"
+		       ".It Cm ip= Ns Ar CIDR\n"
+		       "The guest's address with its prefix length, IPv4 or IPv6.\n"
+		       ".It Cm gw= Ns Ar IP\n"
+		       "The guest's default gateway; needs\n"
+		       ".Cm ip= .\n"
+		       ".It Cm dns= Ns Ar IP\n"
+		       "A name server, up to three in all.\n"
+		       ".It Cm mtu= Ns Ar N\n"
+		       "The largest packet, 68 to 65535.\n"
+		       ".El\n"
+		       ".Pp\n"
+		       ".Cm ip= , gw=\n"
+		       "and\n"
+		       ".Cm dns=\n"
+		       "are set by Bulkhead's init and need\n"
+		       ".Fl -rootfs .",
+		.setting = RUN_SET_NET,
+	},
+	{
+		.name = "env",
+		.arg = "NAME=VALUE",
+		.repeated = true,
+		.help = "an environment variable of CMD; may be repeated",
+		.man = "A variable of the command's environment, which is otherwise minimal\n"
+		       "and takes nothing from the host's.",
+		.setting = RUN_SET_ENV,
+	},
+	{
+		.name = "workdir",
+		.arg = "DIR",
+		.help = "CMD's working directory in the guest (default /)",
+		.man = "The command's working directory in the guest, an absolute path; made if\n"
+		       "it is missing.\n"
+		       "The default is\n"
+		       ".Pa / .",
+		.setting = RUN_SET_WORKDIR,
+	},
+	{
+		.name = "timeout",
+		.arg = "SECONDS",
+		.help = "end the guest after that time, with status 124",
+		.man = "End the guest when it has run that long, with exit status 124.\n"
+		       "Decimals are allowed:\n"
+		       ".Ql 0.5 .",
+		.setting = RUN_SET_TIMEOUT,
+	},
+	{
+		.name = "console",
+		.arg = "stdio|none|FILE",
+		.complete = COMPLETE_FILE,
+		.values = "stdio none",
+		.help = "where the console is (default stdio)",
+		.man = "Where the guest's console is:\n"
+		       ".Cm stdio ,\n"
+		       "the default, is standard input and output;\n"
+		       ".Cm none\n"
+		       "drops all output and gives no input; else output goes to\n"
+		       ".Ar FILE ,\n"
+		       "which is created or emptied, and there is no input.\n"
+		       "A file with one of those names is\n"
+		       ".Pa ./none .",
+		.setting = RUN_SET_CONSOLE,
+	},
+	{
+		.name = "name",
+		.arg = "NAME",
+		.help = "the instance's name, and its host name",
+		.man = "The instance's name, which is the guest's host name too: up to 64 "
+		       "letters,\n"
+		       "digits,\n"
+		       ".Ql \\&. ,\n"
+		       ".Ql _\n"
+		       "and\n"
+		       ".Ql - ,\n"
+		       "the first a letter or a digit.\n"
+		       "The default host name is\n"
+		       ".Ql bulkhead .",
+		.setting = RUN_SET_NAME,
+	},
+	{
+		.name = "report",
+		.arg = "FILE",
+		.complete = COMPLETE_FILE,
+		.help = "write how it ended, times and counters to FILE (JSON)",
+		.man = "Write a report in JSON to\n"
+		       ".Ar FILE\n"
+		       "at the end, see\n"
+		       ".Sx REPORT .",
+		.setting = RUN_SET_REPORT,
+	},
+	{
+		.name = "on-device-loss",
+		.arg = "stop|continue",
+		.complete = COMPLETE_VALUES,
+		.values = "stop continue",
+		.help = "what to do when the root disk's process dies (default stop)",
+		.man = "What to do when the process that serves the root disk is lost.\n"
+		       ".Cm stop ,\n"
+		       "the default, ends the guest with status 125;\n"
+		       ".Cm continue\n"
+		       "leaves it running with a disk that does not answer.\n"
+		       "The loss of another device is told and never ends the guest.",
+		.setting = RUN_SET_ON_DEVICE_LOSS,
+	},
+	{
+		.name = "seccomp",
+		.arg = "on|off",
+		.complete = COMPLETE_VALUES,
+		.values = "on off",
+		.help = "off: no system call filters; for debugging only",
+		.man = "With\n"
+		       ".Cm off\n"
+		       "Bulkhead's processes run without their system call filters.\n"
+		       "This is for debugging: it takes a wall away, and says so on standard "
+		       "error.",
+		.setting = RUN_SET_SECCOMP,
+	},
+	{
+		.name = "verbose",
+		.help = "show the kernel's messages and what Bulkhead does",
+		.man = "Show the guest kernel's messages on the console, and on standard error\n"
+		       "what Bulkhead does.",
+		.setting = RUN_SET_VERBOSE,
+	},
+};
+static_assert(ARRAY_SIZE(run_options) == RUN_SET_COUNT, "an option for every setting");
+
+static int set(void *config, int setting, const char *value, struct err *e)
+{
+	return run_config_set(config, (enum run_setting)setting, value, e);
+}
+
+const struct command command_run = {
+	.name = "run",
+	.usage = "[options] [--] [CMD [ARG...]]",
+	.summary = "Boot a guest and run CMD in it; without CMD, the image's own init.",
+	.details =
+		"A comma in a file's name is written twice: --disk a,,b.img,ro\n"
+		"Exit status: CMD's own; 125 an error of Bulkhead's, 126 CMD cannot be executed,\n"
+		"127 CMD is not found, 128+N ended by signal N, 124 --timeout, 134 the guest\n"
+		"crashed, 0 it powered off. On a terminal Ctrl-A X ends the guest.\n"
+		"More in bulkhead-run(1).",
+	.operands = true,
+	.options = run_options,
+	.noptions = ARRAY_SIZE(run_options),
+	.set = set,
+};
+
+int run_parse(int argc, char **argv, struct run_config *cfg, bool *ret_help, struct err *e)
+{
+	struct options_result result;
+	int r;
+
+	run_config_init(cfg);
+	*ret_help = false;
+	r = options_parse(&command_run, argc, argv, cfg, &result, e);
+	if (r < 0)
+		return r;
+	if (result.help) {
+		*ret_help = true;
+		return 0;
+	}
+	if (result.operand < argc) {
+		r = run_config_set_command(cfg, (size_t)(argc - result.operand),
+					   argv + result.operand, e);
+		if (r < 0)
+			return r;
+	}
+	return run_config_check(cfg, e);
+}
