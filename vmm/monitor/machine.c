@@ -1,0 +1,372 @@
+/*
+ * machine.c - see machine.h.
+ *
+ * Read machine_build() first: it is the machine.
+ */
+#include "vmm/monitor/machine.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <linux/virtio_mmio.h>
+
+#include "guest-kernel-config/guest_abi.h"
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+
+#define QUEUE_SIZE_MAX 256 /* what our device processes are dimensioned for */
+
+static_assert(BH_EXIT_TEXT_MAX <= sizeof(((struct machine *)NULL)->text), "init's text fits");
+
+void machine_moment(struct machine *m, enum vm_moment moment)
+{
+	__atomic_store_n(&m->moments[moment], now_ns(), __ATOMIC_RELAXED);
+}
+
+/* One shared file, mapped once for each region of the layout. */
+static int map_memory(struct machine *m, struct err *e)
+{
+	int r = arch_memory_layout(m->params->memory_bytes, &m->memory, e);
+
+	if (r < 0)
+		return r;
+	for (unsigned int i = 0; i < m->memory.nregions; i++) {
+		struct guest_region *region = &m->memory.region[i];
+		void *p = mmap(NULL, region->size, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_NORESERVE, m->params->memory_fd,
+			       (off_t)region->file_offset);
+
+		if (p == MAP_FAILED)
+			return err_errno(e, "map %llu MiB of guest memory",
+					 (unsigned long long)(region->size / MIB));
+		/* A core dump of the monitor is not to hold the guest. */
+		madvise(p, region->size, MADV_DONTDUMP);
+		region->host = p;
+	}
+	return 0;
+}
+
+static void add_text(struct machine *m, char c)
+{
+	pthread_mutex_lock(&m->text_lock);
+	if (m->text_len < sizeof(m->text) - 1)
+		m->text[m->text_len++] = c;
+	pthread_mutex_unlock(&m->text_lock);
+}
+
+/* Each phase is told once, however often a guest says it. */
+static void on_phase(struct machine *m, uint32_t phase)
+{
+	enum vm_moment moment;
+
+	if (phase == BH_PHASE_INIT)
+		moment = VM_MOMENT_INIT;
+	else if (phase == BH_PHASE_COMMAND)
+		moment = VM_MOMENT_COMMAND;
+	else
+		return;
+	if (__atomic_load_n(&m->moments[moment], __ATOMIC_RELAXED))
+		return;
+	machine_moment(m, moment);
+	m->events.phase(m->events.ctx, phase);
+}
+
+/* The devices of a few registers have something to say.  vCPU thread. */
+static void on_control(void *ctx, enum control_event event, uint32_t value)
+{
+	struct machine *m = ctx;
+	const struct machine_events *ev = &m->events;
+
+	switch (event) {
+	case CONTROL_RESET:
+		ev->end(ev->ctx, VM_END_RESET, 0, NULL);
+		break;
+	case CONTROL_POWER_OFF:
+		ev->end(ev->ctx, VM_END_POWER_OFF, 0, NULL);
+		break;
+	case CONTROL_PANIC:
+		ev->end(ev->ctx, VM_END_PANIC, 0, NULL);
+		break;
+	case CONTROL_CRASH_LOADED:
+		break; /* a kernel in the guest takes over: it goes on */
+	case CONTROL_EXIT:
+		ev->end(ev->ctx, VM_END_STATUS, value, m->text);
+		break;
+	case CONTROL_PHASE:
+		on_phase(m, value);
+		break;
+	case CONTROL_TEXT:
+		add_text(m, (char)value);
+		break;
+	}
+}
+
+static int add_platform_devices(struct machine *m, struct err *e)
+{
+	struct irq_line serial_irq = { kvm_irq_pulse, &m->vm, arch_serial_gsi() };
+	const struct {
+		uint64_t base, len;
+		const struct bus_ops *ops;
+		void *dev;
+		const char *name;
+	} ports[] = {
+		{ I8042_PORT, I8042_LEN, &i8042_bus_ops, &m->control, "i8042" },
+		{ BH_PVPANIC_PORT, 1, &pvpanic_bus_ops, &m->control, "pvpanic" },
+		{ ACPI_POWER_PORT, ACPI_POWER_LEN, &acpi_power_bus_ops, &m->control, "ACPI" },
+		{ BH_EXIT_PORT, BH_EXIT_PORT_LEN, &exit_device_bus_ops, &m->control,
+		  "exit device" },
+	};
+	int r;
+
+	m->control = (struct control_sink){ .event = on_control, .ctx = m };
+	for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
+		r = bus_add(&m->ports, ports[i].base, ports[i].len, ports[i].ops, ports[i].dev,
+			    ports[i].name, e);
+		if (r < 0)
+			return r;
+	}
+	r = console_init(&m->console, m->loop, m->params->console_out, m->params->console_in,
+			 serial_irq, e);
+	if (r < 0)
+		return r;
+	return bus_add(&m->ports, BH_SERIAL_PORT, SERIAL_LEN, &serial_bus_ops, m->console.serial,
+		       "serial port", e);
+}
+
+/* Control thread. */
+static void on_device_lost(void *ctx, struct vhost_user_frontend *fe, const char *why, bool unsafe)
+{
+	struct machine_device *d = ctx;
+	const struct machine_events *ev = &d->machine->events;
+
+	(void)fe;
+	virtio_mmio_lost(d->transport);
+	ev->lost(ev->ctx, d->index, why, unsafe);
+}
+
+/* Control thread: the driver broke a ring's rules; a reset mends it. */
+static void on_device_needs_reset(void *ctx, struct vhost_user_frontend *fe, const char *why)
+{
+	struct machine_device *d = ctx;
+
+	(void)fe;
+	log_info("%s", why);
+	virtio_mmio_lost(d->transport);
+}
+
+static int make_frontend(struct machine *m, unsigned int index, struct err *e)
+{
+	const struct monitor_device *p = &m->params->device[index];
+	struct machine_device *d = &m->device[index];
+	const struct vhost_user_frontend_params fp = {
+		.name = p->name,
+		.device_id = p->device_id,
+		.sock = p->sock,
+		.pidfd = p->pidfd,
+		.memory = &m->memory,
+		.memory_fd = m->params->memory_fd,
+		.max_queues = p->queues,
+		.queue_size_max = QUEUE_SIZE_MAX,
+		.feature_mask = UINT64_MAX,
+		.config_len = p->config_len,
+		.loop = m->loop,
+		.on_lost = on_device_lost,
+		.on_needs_reset = on_device_needs_reset,
+		.ctx = d,
+	};
+
+	d->machine = m;
+	d->index = index;
+	d->frontend = vhost_user_frontend_new(&fp, e);
+	return d->frontend ? 0 : -EIO;
+}
+
+static int add_virtio_device(struct machine *m, unsigned int index, struct err *e)
+{
+	const struct monitor_device *p = &m->params->device[index];
+	struct machine_device *d = &m->device[index];
+	uint64_t base = arch_virtio_base(index);
+	struct irq_line irq = { kvm_irq_pulse, &m->vm, arch_virtio_gsi(index) };
+	int r = make_frontend(m, index, e);
+
+	if (r < 0)
+		return r;
+	d->transport = virtio_mmio_new(p->name, &vhost_user_frontend_ops, d->frontend, irq);
+	if (!d->transport)
+		return err_errno(e, "make the transport of %s", p->name);
+	for (unsigned int q = 0; r == 0 && q < p->queues; q++)
+		r = kvm_ioeventfd(&m->vm, base + VIRTIO_MMIO_QUEUE_NOTIFY, q,
+				  vhost_user_frontend_kick_fd(d->frontend, q), e);
+	if (r == 0)
+		r = kvm_irqfd(&m->vm, irq.gsi, vhost_user_frontend_call_fd(d->frontend), e);
+	if (r == 0)
+		r = bus_add(&m->mmio, base, VIRTIO_MMIO_LEN, &virtio_mmio_bus_ops, d->transport,
+			    p->name, e);
+	return r;
+}
+
+/* vCPU 0: wait until the others have been set up. */
+static void wait_for_others(struct machine *m)
+{
+	pthread_mutex_lock(&m->ready_lock);
+	while (m->nready < m->params->ncpus - 1)
+		pthread_cond_wait(&m->ready, &m->ready_lock);
+	pthread_mutex_unlock(&m->ready_lock);
+}
+
+static void tell_ready(struct machine *m)
+{
+	pthread_mutex_lock(&m->ready_lock);
+	m->nready++;
+	pthread_cond_signal(&m->ready);
+	pthread_mutex_unlock(&m->ready_lock);
+}
+
+/* On the vCPU's thread, before it enters the guest for the first time. */
+static int prepare_vcpu(void *ctx, unsigned int index)
+{
+	struct machine *m = ctx;
+	struct arch_machine about = { .ncpus = m->params->ncpus, .nvirtio = m->params->ndevices };
+	struct err e = { "" };
+	int r = 0;
+
+	if (index == 0) {
+		r = arch_load(&m->memory, &about, &m->params->image, &m->boot, &e);
+		machine_moment(m, VM_MOMENT_LOADED);
+	}
+	if (r == 0)
+		r = arch_vcpu_setup(m->model, m->vcpus[index].fd, index, &m->boot, &e);
+	if (r < 0) {
+		m->events.end(m->events.ctx, VM_END_FAILED, 0, e.text);
+		return r;
+	}
+	if (index != 0) {
+		tell_ready(m);
+		return 0;
+	}
+	wait_for_others(m);
+	machine_moment(m, VM_MOMENT_ENTRY);
+	return 0;
+}
+
+static void on_vcpu_stop(void *ctx, enum vm_end end, const char *text)
+{
+	struct machine *m = ctx;
+
+	m->events.end(m->events.ctx, end, 0, text);
+}
+
+static void kick_vcpus(void *ctx)
+{
+	struct machine *m = ctx;
+
+	for (unsigned int i = 0; i < m->params->ncpus; i++)
+		if (m->vcpus[i].run)
+			vcpu_kick(&m->vcpus[i]);
+}
+
+static int start_vcpus(struct machine *m, struct err *e)
+{
+	unsigned int n = m->params->ncpus;
+	int r = 0;
+
+	m->vcpus = calloc(n, sizeof(*m->vcpus));
+	if (!m->vcpus)
+		return err_set(e, ENOMEM, "no memory for %u vCPUs", n);
+	vcpu_gate_init(&m->gate, n, kick_vcpus, m);
+	m->vcpu_env = (struct vcpu_env){
+		.vm = &m->vm,
+		.memory = &m->memory,
+		.ports = &m->ports,
+		.mmio = &m->mmio,
+		.gate = &m->gate,
+		.prepare = prepare_vcpu,
+		.stop = on_vcpu_stop,
+		.ctx = m,
+	};
+	vcpu_install_kick_handler();
+	for (unsigned int i = 0; r == 0 && i < n; i++)
+		r = vcpu_start(&m->vcpus[i], i, &m->vcpu_env, e);
+	return r;
+}
+
+static int build_vm(struct machine *m, struct err *e)
+{
+	int r = map_memory(m, e);
+
+	if (r == 0)
+		r = kvm_vm_create(&m->vm, m->params->kvm_fd, e);
+	/* Memory slots before the interrupt controller: see kvm.h. */
+	if (r == 0)
+		r = kvm_vm_set_memory(&m->vm, &m->memory, e);
+	machine_moment(m, VM_MOMENT_MEMORY);
+	if (r == 0)
+		r = arch_vm_setup(m->vm.fd, e);
+	if (r == 0)
+		r = arch_irqchip_create(m->vm.fd, e);
+	machine_moment(m, VM_MOMENT_IRQCHIP);
+	return r;
+}
+
+int machine_build(struct machine *m, const struct monitor_params *params, struct loop *loop,
+		  const struct machine_events *events, struct err *e)
+{
+	int r;
+
+	m->params = params;
+	m->events = *events;
+	m->loop = loop;
+	pthread_mutex_init(&m->ready_lock, NULL);
+	pthread_cond_init(&m->ready, NULL);
+	pthread_mutex_init(&m->text_lock, NULL);
+	bus_init(&m->ports, "port");
+	bus_init(&m->mmio, "mmio");
+
+	r = build_vm(m, e);
+	if (r < 0)
+		return r;
+	r = add_platform_devices(m, e);
+	for (unsigned int i = 0; r == 0 && i < params->ndevices; i++)
+		r = add_virtio_device(m, i, e);
+	if (r < 0)
+		return r;
+	bus_freeze(&m->ports);
+	bus_freeze(&m->mmio);
+	m->model = arch_cpu_model_new(params->kvm_fd, params->ncpus, e);
+	if (!m->model)
+		return -EIO;
+	r = start_vcpus(m, e);
+	machine_moment(m, VM_MOMENT_VCPUS);
+	return r;
+}
+
+int machine_run(struct machine *m, struct err *e)
+{
+	for (unsigned int i = 0; i < m->params->ndevices; i++) {
+		int r = vhost_user_frontend_start(m->device[i].frontend);
+
+		if (r < 0)
+			return err_code(e, r, "start %s", m->params->device[i].name);
+	}
+	vcpu_gate_open(&m->gate);
+	return 0;
+}
+
+void machine_halt(struct machine *m)
+{
+	vcpu_gate_end(&m->gate);
+}
+
+void machine_power_button(struct machine *m)
+{
+	kvm_irq_pulse(&m->vm, arch_power_button_gsi());
+}
+
+void machine_exits(const struct machine *m, uint64_t ret[VM_EXIT_REASONS])
+{
+	memset(ret, 0, VM_EXIT_REASONS * sizeof(*ret));
+	for (unsigned int i = 0; m->vcpus && i < m->params->ncpus; i++)
+		for (unsigned int j = 0; j < VM_EXIT_REASONS; j++)
+			ret[j] += __atomic_load_n(&m->vcpus[i].exits[j], __ATOMIC_RELAXED);
+}
