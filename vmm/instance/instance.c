@@ -1,0 +1,385 @@
+/*
+ * instance.c - see instance.h.
+ *
+ * One thread, one loop.  How it ends is decided in one place: `forced` is set
+ * when we ended it (time limit, signals, Ctrl-A X), `ending` when the wall has
+ * told; finish() puts the two together.
+ */
+#include "vmm/instance/instance.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "vmm/base/log.h"
+#include "vmm/base/loop.h"
+#include "vmm/base/util.h"
+#include "vmm/instance/ending.h"
+#include "vmm/instance/relay.h"
+#include "vmm/instance/report.h"
+#include "vmm/instance/terminal.h"
+#include "vmm/jail/filter.h"
+#include "vmm/walls/wall.h"
+
+#define ORDERLY_NS	   (5 * NS_PER_S) /* for the guest to power off when asked to */
+#define ORDERLY_TIMEOUT_NS (2 * NS_PER_S) /* the same, after --timeout */
+#define STOP_NS		   (1 * NS_PER_S) /* for the wall to obey an immediate stop */
+#define SECOND_SIGINT_NS   (2 * NS_PER_S)
+#define OUTPUT_MS	   10000 /* for the user's side to take what is left at the end */
+
+struct instance {
+	const struct run_config *cfg;
+	const struct wall_ops *ops;
+	struct wall *wall;
+	struct loop *loop;
+	struct relay relay;
+	struct terminal terminal;
+	int signal_fd, user_in, user_out, report_fd;
+	struct loop_source signals;
+	struct loop_timer limit;    /* --timeout */
+	struct loop_timer patience; /* an orderly end, or a stop, takes too long */
+	uint64_t start_ns, last_sigint_ns;
+	bool ready, stopping, ended;
+	struct ending forced; /* ENDING_NONE: we have not interfered */
+	struct ending ending; /* what the wall said */
+};
+
+/* --- ending it --- */
+
+static void force(struct instance *in, enum ending_reason reason, int value, const char *text)
+{
+	if (in->forced.reason != ENDING_NONE)
+		return;
+	in->forced.reason = reason;
+	in->forced.value = value;
+	snprintf(in->forced.text, sizeof(in->forced.text), "%s", text);
+}
+
+static void on_patience(void *ctx)
+{
+	struct instance *in = ctx;
+
+	if (in->stopping) { /* it does not even obey a stop: release() kills it */
+		in->ended = true;
+		in->ending.reason = ENDING_STOPPED;
+		loop_stop(in->loop);
+		return;
+	}
+	in->stopping = true;
+	in->ops->stop(in->wall);
+	loop_timer_set(in->loop, &in->patience, now_ns() + STOP_NS);
+}
+
+static void stop_now(struct instance *in)
+{
+	if (in->stopping)
+		return;
+	on_patience(in);
+}
+
+/* Ask for an orderly end, and make it a stop after `grace_ns`. */
+static void shut_down(struct instance *in, uint64_t grace_ns)
+{
+	if (in->stopping)
+		return;
+	/* A guest whose init is not up yet has nothing to put in order. */
+	if (!in->ready) {
+		stop_now(in);
+		return;
+	}
+	in->ops->shut_down(in->wall);
+	loop_timer_set(in->loop, &in->patience, now_ns() + grace_ns);
+}
+
+static void on_limit(void *ctx)
+{
+	struct instance *in = ctx;
+	char text[96];
+
+	snprintf(text, sizeof(text), "the time limit of %g s is over (--timeout)",
+		 (double)in->cfg->timeout_ns / (double)NS_PER_S);
+	force(in, ENDING_TIMEOUT, 0, text);
+	shut_down(in, ORDERLY_TIMEOUT_NS);
+}
+
+static void on_quit(void *ctx)
+{
+	struct instance *in = ctx;
+
+	force(in, ENDING_STOPPED, 0, "ended by Ctrl-A X");
+	stop_now(in);
+}
+
+static void on_broken_pipe(void *ctx)
+{
+	struct instance *in = ctx;
+
+	/* As for any filter whose reader is gone. */
+	force(in, ENDING_STOPPED, SIGPIPE, "");
+	stop_now(in);
+}
+
+/* The first goes to the command, a second within two seconds ends it. */
+static void on_sigint(struct instance *in)
+{
+	uint64_t now = now_ns();
+	bool second = in->last_sigint_ns && now - in->last_sigint_ns < SECOND_SIGINT_NS;
+
+	in->last_sigint_ns = now;
+	if (!second && relay_send_signal(&in->relay, SIGINT))
+		return;
+	force(in, ENDING_STOPPED, SIGINT, second ? "ended by a second SIGINT" : "");
+	stop_now(in);
+}
+
+static void on_signal(void *ctx, uint32_t events)
+{
+	struct instance *in = ctx;
+	struct signalfd_siginfo si;
+	char text[64];
+
+	(void)events;
+	if (read(in->signal_fd, &si, sizeof(si)) != sizeof(si))
+		return;
+	if (si.ssi_signo == SIGINT) {
+		on_sigint(in);
+		return;
+	}
+	if (in->forced.reason == ENDING_STOPPED) { /* asked twice: no more patience */
+		stop_now(in);
+		return;
+	}
+	snprintf(text, sizeof(text), "ended by %s", strsignal((int)si.ssi_signo));
+	force(in, ENDING_STOPPED, (int)si.ssi_signo, text);
+	shut_down(in, ORDERLY_NS);
+}
+
+/* --- what the wall tells --- */
+
+static void on_ready(void *ctx)
+{
+	struct instance *in = ctx;
+
+	in->ready = true;
+	if (in->relay.loop) /* else live() does it: ready before it was started */
+		relay_ready(&in->relay);
+}
+
+static void on_ended(void *ctx, const struct ending *ending)
+{
+	struct instance *in = ctx;
+
+	in->ending = *ending;
+	in->ended = true;
+	loop_stop(in->loop);
+}
+
+/*
+ * What counts: a time limit always; a status that the command still gave
+ * after we asked for an orderly end; otherwise that we ended it.
+ */
+static const struct ending *final_ending(const struct instance *in)
+{
+	bool own_status = in->ending.reason == ENDING_EXITED ||
+			  in->ending.reason == ENDING_SIGNALED;
+
+	if (in->forced.reason == ENDING_NONE)
+		return &in->ending;
+	if (in->forced.reason == ENDING_TIMEOUT || !own_status)
+		return &in->forced;
+	return &in->ending;
+}
+
+/* --- setting up --- */
+
+static int open_console(struct instance *in, struct wall_console *console, struct err *e)
+{
+	bool in_tty = isatty(STDIN_FILENO), out_tty = isatty(STDOUT_FILENO);
+	int fd;
+
+	in->user_in = in->user_out = -1;
+	switch (in->cfg->console) {
+	case RUN_CONSOLE_NONE:
+		return 0;
+	case RUN_CONSOLE_FILE:
+		in->user_out = open(in->cfg->console_path,
+				    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+		if (in->user_out < 0)
+			return err_errno(e, "open the console's file %s", in->cfg->console_path);
+		return 0;
+	case RUN_CONSOLE_STDIO:
+		break;
+	}
+	if (in_tty && out_tty) {
+		console->terminal = true;
+		console->term = getenv("TERM");
+		terminal_size(STDIN_FILENO, &console->rows, &console->cols);
+	}
+	in->user_in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	fd = relay_reopen(STDOUT_FILENO, O_WRONLY);
+	in->user_out = fd >= 0 ? fd : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	return 0;
+}
+
+static int open_signals(struct instance *in, struct err *e)
+{
+	static const int taken[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
+		struct sigaction was;
+
+		/* nohup, and jobs of a shell script: what is ignored stays so. */
+		sigaction(taken[i], NULL, &was);
+		if (was.sa_handler != SIG_IGN)
+			sigaddset(&set, taken[i]);
+	}
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	in->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (in->signal_fd < 0)
+		return err_errno(e, "make a signalfd");
+	return 0;
+}
+
+static int prepare(struct instance *in, struct wall_console *console, struct err *e)
+{
+	int r = open_signals(in, e);
+
+	if (r < 0)
+		return r;
+	if (in->cfg->report) {
+		report_init();
+		in->report_fd = open(in->cfg->report, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+		if (in->report_fd < 0)
+			return err_errno(e, "open the report %s for writing", in->cfg->report);
+	}
+	r = open_console(in, console, e);
+	if (r < 0)
+		return r;
+	in->wall = in->ops->open(in->cfg, console, e);
+	return in->wall ? 0 : -EIO;
+}
+
+static enum relay_input input_kind(const struct instance *in, const struct wall_console *console)
+{
+	if (console->terminal)
+		return RELAY_INPUT_KEYS;
+	return in->ops->stream_input(in->wall) ? RELAY_INPUT_STREAM : RELAY_INPUT_PLAIN;
+}
+
+/* Start everything and let it run. */
+static int live(struct instance *in, const struct wall_console *console, struct err *e)
+{
+	const struct wall_events events = { .ready = on_ready, .ended = on_ended, .ctx = in };
+	int r;
+
+	in->loop = loop_new(e);
+	if (!in->loop)
+		return -ENOMEM;
+	in->relay.quit = on_quit;
+	in->relay.broken_pipe = on_broken_pipe;
+	in->relay.ctx = in;
+	in->signals = (struct loop_source){ .ready = on_signal, .ctx = in };
+	in->limit = (struct loop_timer){ .expired = on_limit, .ctx = in };
+	in->patience = (struct loop_timer){ .expired = on_patience, .ctx = in };
+	if (console->terminal) {
+		r = terminal_enter_raw(&in->terminal, STDIN_FILENO, e);
+		if (r < 0)
+			return r;
+	}
+	r = in->ops->start(in->wall, in->loop, &events, e);
+	if (r < 0)
+		return r;
+	r = relay_start(&in->relay, in->loop, input_kind(in, console), in->user_in, in->user_out,
+			in->ops->input_fd(in->wall), in->ops->output_fd(in->wall), e);
+	if (r < 0)
+		return r;
+	if (in->ready)
+		relay_ready(&in->relay);
+	r = loop_add(in->loop, &in->signals, in->signal_fd, EPOLLIN);
+	if (r < 0)
+		return err_code(e, r, "watch the signals");
+	if (in->cfg->timeout_ns)
+		loop_timer_set(in->loop, &in->limit, in->start_ns + in->cfg->timeout_ns);
+	if (in->cfg->seccomp) {
+		r = filter_install(FILTER_SUPERVISOR, false, e);
+		if (r < 0)
+			return r;
+	}
+	r = loop_run(in->loop);
+	return r < 0 ? err_code(e, r, "the supervisor's loop failed") : 0;
+}
+
+static void tell(const struct instance *in, const struct ending *end)
+{
+	char message[ENDING_TEXT_MAX + 128];
+
+	ending_message(end, in->cfg->argc ? in->cfg->argv[0] : NULL, message, sizeof(message));
+	if (message[0])
+		fprintf(stderr, "bulkhead: %s\n", message);
+}
+
+/* It never ran: main prints why, the report says it too. */
+static void tell_failure(const struct instance *in, const struct err *e)
+{
+	struct ending end = { .reason = ENDING_ERROR };
+
+	snprintf(end.text, sizeof(end.text), "%s", e->text);
+	if (in->report_fd >= 0)
+		report_write(in->report_fd, in->cfg, in->ops, NULL, &end, in->start_ns);
+}
+
+static void release(struct instance *in)
+{
+	terminal_restore(&in->terminal);
+	if (in->wall) {
+		in->ops->release(in->wall);
+		in->ops->free(in->wall);
+	}
+	if (in->loop)
+		loop_free(in->loop);
+	close_fd(&in->signal_fd);
+	close_fd(&in->user_in);
+	close_fd(&in->user_out);
+	close_fd(&in->report_fd);
+}
+
+int instance_run(const struct run_config *cfg, int *ret_status, struct err *e)
+{
+	struct instance in = {
+		.cfg = cfg,
+		.ops = &wall_vm,
+		.signal_fd = -1,
+		.user_in = -1,
+		.user_out = -1,
+		.report_fd = -1,
+		.start_ns = now_ns(),
+	};
+	struct wall_console console = { .terminal = false };
+	const struct ending *end;
+	int r = prepare(&in, &console, e);
+
+	if (r == 0)
+		r = live(&in, &console, e);
+	if (r < 0) {
+		tell_failure(&in, e);
+		release(&in);
+		return r;
+	}
+	relay_finish(&in.relay, OUTPUT_MS);
+	terminal_restore(&in.terminal);
+	in.ops->release(in.wall);
+	end = final_ending(&in);
+	tell(&in, end);
+	if (in.report_fd >= 0)
+		report_write(in.report_fd, cfg, in.ops, in.wall, end, in.start_ns);
+	*ret_status = ending_status(end);
+	release(&in);
+	return 0;
+}

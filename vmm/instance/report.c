@@ -1,0 +1,51 @@
+/* report.c - see report.h. */
+#include "vmm/instance/report.h"
+
+#include <jansson.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+
+void report_init(void)
+{
+	json_object_seed(1);
+}
+
+/* Walls give moments of the clock; a reader wants times since the start. */
+static void make_relative(json_t *timeline, uint64_t start_ns)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(timeline, key, value)
+		json_integer_set(value, json_integer_value(value) - (json_int_t)start_ns);
+}
+
+void report_write(int fd, const struct run_config *cfg, const struct wall_ops *ops,
+		  const struct wall *wall, const struct ending *end, uint64_t start_ns)
+{
+	char message[ENDING_TEXT_MAX + 128];
+	json_t *report;
+	char *text;
+
+	ending_message(end, cfg->argc ? cfg->argv[0] : NULL, message, sizeof(message));
+	report = json_pack("{s:s, s:s, s:s?, s:s, s:i, s:s, s:I}", "bulkhead", BULKHEAD_VERSION,
+			   "isolation", ops->name, "name", cfg->name, "reason", ending_word(end),
+			   "status", ending_status(end), "message", message, "wall_ns",
+			   (json_int_t)(now_ns() - start_ns));
+	if (!report) {
+		log_error("no memory for the report");
+		return;
+	}
+	if (wall)
+		ops->report(wall, report);
+	make_relative(json_object_get(report, "timeline"), start_ns);
+	text = json_dumps(report, JSON_INDENT(2));
+	if (!text || ftruncate(fd, 0) < 0 || write_all(fd, text, strlen(text)) < 0 ||
+	    write_all(fd, "\n", 1) < 0)
+		log_error("cannot write the report %s: %s", cfg->report, strerror(errno));
+	free(text);
+	json_decref(report);
+}

@@ -1,0 +1,23 @@
+/* report.h - what `--report FILE` holds; docs/bulkhead-run.1 lists the keys. */
+#ifndef INSTANCE_REPORT_H
+#define INSTANCE_REPORT_H
+
+#include <stdint.h>
+
+#include "vmm/config/run_config.h"
+#include "vmm/instance/ending.h"
+#include "vmm/walls/wall.h"
+
+/* Before the process is confined: jansson would open /dev/urandom for its hash
+ * tables otherwise.  Our keys are our own, so any seed does. */
+void report_init(void);
+
+/*
+ * Write the report of a run that has ended (`wall` NULL: it never started);
+ * what the file held is replaced.
+ * A failure is logged: the run's own status is worth more.
+ */
+void report_write(int fd, const struct run_config *cfg, const struct wall_ops *ops,
+		  const struct wall *wall, const struct ending *end, uint64_t start_ns);
+
+#endif

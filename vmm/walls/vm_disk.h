@@ -1,0 +1,32 @@
+/*
+ * vm_disk.h - opening a raw image or block device for a virtio-blk process:
+ * size, lock and limits, before anything is forked.
+ */
+#ifndef WALLS_VM_DISK_H
+#define WALLS_VM_DISK_H
+
+#include <stdbool.h>
+
+#include "devices/virtio/device_process.h"
+#include "vmm/base/err.h"
+
+struct vm_disk_request {
+	const char *path;
+	const char *id; /* what the guest sees as the disk's serial; may be "" */
+	bool read_only;
+	bool direct; /* O_DIRECT */
+	uint16_t queues;
+};
+
+/*
+ * Open, measure and lock it: a shared lock for reading, an exclusive one for
+ * writing (OFD locks: they go with the file description, so they hold until
+ * the last process that has it is gone).  The format is raw, whatever the
+ * content looks like.  0 and *ret (ret->fd is the caller's), or -errno.
+ */
+int vm_disk_open(const struct vm_disk_request *rq, struct blk_params *ret, struct err *e);
+
+/* The same for an fd that is already open (the caller's on failure). */
+int vm_disk_use(int fd, const struct vm_disk_request *rq, struct blk_params *ret, struct err *e);
+
+#endif
