@@ -60,7 +60,7 @@ struct blk_params {
 
 struct net_params {
 	int tap_fd; /* non-blocking, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, header
-		       size and offloads are set by net_setup_tap() before the fork */
+		       size and offloads are set by tap_open() or tap_setup() before the fork */
 	uint8_t mac[6];
 	uint16_t mtu;  /* 0: not offered */
 	bool offloads; /* the tap takes checksum and TSO offloads */
