@@ -100,5 +100,68 @@ unit-%: $(B)/tests/%
 	$(call say,TEST,$*)
 	$(Q)$<
 
+# --- the guest's kernel ---
+.PHONY: guest-kernel
+guest-kernel:
+	@tests/install-packages demo
+	@guest-kernel-config/build-kernel
+
+# --- the two commands of a newcomer ---
+.PHONY: demo check check-long
+demo:
+	@tests/install-packages demo
+	@$(MAKE) --no-print-directory -j2 all
+	@tests/demo
+check:
+	@tests/install-packages check
+	@tests/check
+check-long: check
+	@tests/check long
+
+# --- the lab, the benchmark ---
+.PHONY: lab bench
+lab:
+	@tests/install-packages demo
+	@tests/lab/lab --shell
+bench: all guests
+	@tests/install-packages demo
+	@tests/bench/bench
+
+# --- installing ---
+.PHONY: install uninstall
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/bulkhead
+	install -s -m 755 build/release/bulkhead $(DESTDIR)$(PREFIX)/bin/bulkhead
+	install -m 644 docs/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 docs/completion/bulkhead.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/bulkhead
+	if [ -f build/guest-kernel/x86_64/vmlinux ]; then \
+		install -m 644 build/guest-kernel/x86_64/vmlinux \
+			$(DESTDIR)$(PREFIX)/share/bulkhead/vmlinux-x86_64; fi
+uninstall:
+	rm -rf $(DESTDIR)$(PREFIX)/bin/bulkhead $(DESTDIR)$(PREFIX)/share/bulkhead \
+		$(DESTDIR)$(PREFIX)/share/man/man1/bulkhead*.1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/bulkhead
+
+.PHONY: format clean help
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+clean:
+	rm -rf build
+
+help:
+	@echo 'make               build/release/bulkhead'
+	@echo 'make demo          install what is needed, build, boot a guest, show it working'
+	@echo 'make check         every test; make check-long: and their long forms'
+	@echo 'make guest-kernel  the kernel that guests boot (minutes the first time)'
+	@echo 'make guests        the tiny bare-metal guests of the tests'
+	@echo 'make unit VARIANT=asan [CC=clang]    the unit tests'
+	@echo 'make lab           a shell on an emulated host whose KVM runs Linux guests'
+	@echo 'make bench         launch time and memory beside QEMU microvm'
+	@echo 'make install       to DESTDIR and PREFIX ($(PREFIX))'
+	@echo 'make format, make clean'
+	@echo 'V=1 shows the commands.'
+
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
