@@ -296,6 +296,14 @@ static int open_kvm(struct doctor_report *r, const char *root)
 	return fd;
 }
 
+/* Append to a list with commas; what does not fit is left out. */
+static void list_add(char *list, size_t size, const char *word)
+{
+	size_t used = strlen(list);
+
+	snprintf(list + used, size - used, "%s%s", used ? ", " : "", word);
+}
+
 static void check_capabilities(struct doctor_report *r, int fd)
 {
 	struct doctor_check *c = doctor_add(r, "capabilities", "KVM capabilities", true);
@@ -317,8 +325,7 @@ static void check_capabilities(struct doctor_report *r, int fd)
 		if (has || !cap->required)
 			continue;
 		lacking++;
-		snprintf(line, sizeof(line), "%s%s", missing[0] ? ", " : "", cap->name);
-		strncat(missing, line, sizeof(missing) - strlen(missing) - 1);
+		list_add(missing, sizeof(missing), cap->name);
 	}
 	max = ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
 	if (max <= 0)
@@ -387,15 +394,12 @@ static void remember(const struct doctor_report *r, const struct probe_result *r
 
 static void failed_steps(const struct probe_result *res, char *out, size_t size)
 {
-	unsigned int i, shown = 0;
+	unsigned int i;
 
 	out[0] = '\0';
-	for (i = 0; i < PROBE_NSTEPS; i++) {
-		if (res->items[i].outcome != PROBE_FAILS)
-			continue;
-		strncat(out, shown++ ? ", " : "", size - strlen(out) - 1);
-		strncat(out, probe_steps[i].name, size - strlen(out) - 1);
-	}
+	for (i = 0; i < PROBE_NSTEPS; i++)
+		if (res->items[i].outcome == PROBE_FAILS)
+			list_add(out, size, probe_steps[i].name);
 }
 
 static void check_linux(struct doctor_report *r, int fd)
