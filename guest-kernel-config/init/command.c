@@ -20,8 +20,8 @@
 #include "mounts.h"
 #include "report.h"
 
-#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define DEFAULT_HOME "HOME=/root"
+#define DEFAULT_PATH  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define DEFAULT_HOME  "HOME=/root"
 #define DEFAULT_COUNT 3
 
 /* "NAME=..." has the name of "NAME=...". */
@@ -88,7 +88,7 @@ static void exec_file(const char *file, const struct params *p, char **env)
 	script = calloc(p->argc + 2, sizeof(*script));
 	if (!script)
 		return;
-	script[0] = (char *)(uintptr_t)"/bin/sh";
+	script[0] = (char *)(uintptr_t) "/bin/sh";
 	script[1] = (char *)(uintptr_t)file;
 	for (size_t i = 1; i < p->argc; i++)
 		script[i + 1] = argv[i];

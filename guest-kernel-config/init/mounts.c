@@ -20,11 +20,11 @@
 
 #include "report.h"
 
-#define ROOT_DISK "/dev/vda"
+#define ROOT_DISK	  "/dev/vda"
 #define ROOT_DISK_WAIT_MS 2000
-#define NEW_ROOT "/newroot"
-#define LOWER "/lower"
-#define SCRATCH "/scratch"
+#define NEW_ROOT	  "/newroot"
+#define LOWER		  "/lower"
+#define SCRATCH		  "/scratch"
 
 static void make_dir(const char *path)
 {
@@ -59,8 +59,8 @@ int mounts_make_path(const char *path)
 	return 0;
 }
 
-static void mount_on(const char *source, const char *target, const char *type,
-		     unsigned long flags, const char *options)
+static void mount_on(const char *source, const char *target, const char *type, unsigned long flags,
+		     const char *options)
 {
 	if (mount(source, target, type, flags, options) < 0)
 		fail("cannot mount %s on %s (%s): %s", source, target, type, strerror(errno));
@@ -105,7 +105,8 @@ static void mount_disk(const char *target, const char *const *types, unsigned lo
 		failed_type = *type;
 	}
 	if (failed_type)
-		fail("cannot mount " ROOT_DISK " as %s: %s", failed_type, strerror(error));
+		fail("cannot mount " ROOT_DISK " as %s: %s%s", failed_type, strerror(error),
+		     error == EACCES || error == EROFS ? " (the disk is read-only)" : "");
 	if (flags & MS_RDONLY)
 		fail("the root disk holds no erofs, ext4 or squashfs file system");
 	fail("the root disk holds no ext4 file system (others cannot be written to)");

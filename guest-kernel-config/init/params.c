@@ -301,20 +301,11 @@ static const struct {
 	const char *name;
 	int (*set)(struct parser *ps, const char *value);
 } keys[] = {
-	{ "version", set_version },
-	{ "console", set_console },
-	{ "verbose", set_verbose },
-	{ "rows", set_rows },
-	{ "cols", set_cols },
-	{ "term", set_term },
-	{ "hostname", set_hostname },
-	{ "root", set_root },
-	{ "init", set_init },
-	{ "arg", add_arg },
-	{ "env", add_env },
-	{ "workdir", set_workdir },
-	{ "net", add_net },
-	{ "dns", add_dns },
+	{ "version", set_version },   { "console", set_console }, { "verbose", set_verbose },
+	{ "rows", set_rows },	      { "cols", set_cols },	  { "term", set_term },
+	{ "hostname", set_hostname }, { "root", set_root },	  { "init", set_init },
+	{ "arg", add_arg },	      { "env", add_env },	  { "workdir", set_workdir },
+	{ "net", add_net },	      { "dns", add_dns },
 };
 
 static int parse_record(struct parser *ps, const char *record)

@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PARAMS_NET_MAX 8
-#define PARAMS_DNS_MAX 3 /* what a resolver reads of resolv.conf */
-#define PARAMS_ENV_MAX 4096
+#define PARAMS_NET_MAX	 8
+#define PARAMS_DNS_MAX	 3 /* what a resolver reads of resolv.conf */
+#define PARAMS_ENV_MAX	 4096
 #define PARAMS_ERROR_MAX 160
 
 enum params_console {
@@ -34,7 +34,7 @@ enum params_root {
 /* An IP address of either family; family 0 is "none". */
 struct params_ip {
 	int family;
-	uint8_t len;       /* 4 or 16 */
+	uint8_t len;	   /* 4 or 16 */
 	uint8_t bytes[16]; /* network byte order */
 };
 

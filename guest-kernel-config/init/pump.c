@@ -149,10 +149,10 @@ void pump_prepare(const struct pump *pump, struct pollfd fds[PUMP_POLL_FDS])
 	 * Without data to write the descriptor stays out of the set: poll
 	 * tells of a closed read end whether asked or not.
 	 */
-	fds[POLL_INPUT] = (struct pollfd){ .fd = pump->in_len > 0 ? pump->input : -1,
-					   .events = POLLOUT };
-	fds[POLL_OUTPUT] = (struct pollfd){ .fd = has_output(pump) ? -1 : pump->output,
-					    .events = POLLIN };
+	fds[POLL_INPUT] =
+		(struct pollfd){ .fd = pump->in_len > 0 ? pump->input : -1, .events = POLLOUT };
+	fds[POLL_OUTPUT] =
+		(struct pollfd){ .fd = has_output(pump) ? -1 : pump->output, .events = POLLIN };
 }
 
 void pump_run(struct pump *pump, const struct pollfd fds[PUMP_POLL_FDS])

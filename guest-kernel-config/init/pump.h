@@ -20,7 +20,7 @@
  * only as far as it fills.
  */
 #define PUMP_INPUT_MAX (1u << 20)
-#define PUMP_CHUNK 4096u
+#define PUMP_CHUNK     4096u
 
 #define PUMP_POLL_FDS 3
 

@@ -38,8 +38,8 @@
 #include "pump.h"
 #include "report.h"
 
-#define STOP_MS 3000
-#define KILL_MS 2000
+#define STOP_MS	 3000
+#define KILL_MS	 2000
 #define CLEAR_MS 1000
 
 enum stage { RUNNING, STOPPING, KILLING, CLEARING, SWEEPING, DONE };
@@ -53,8 +53,8 @@ struct run {
 	pid_t command;
 	enum stage stage;
 	int64_t deadline; /* ms; of the stages with a limit */
-	int status;       /* as of waitpid */
-	int reboot;       /* what the guest asked for, or 0 */
+	int status;	  /* as of waitpid */
+	int reboot;	  /* what the guest asked for, or 0 */
 };
 
 static int64_t now_ms(void)

@@ -16,7 +16,7 @@
 #include "guest-kernel-config/guest_abi.h"
 #include "guest-kernel-config/init/params.h"
 
-#define BASE "version=1\0console=stream\0root=overlay\0"
+#define BASE	"version=1\0console=stream\0root=overlay\0"
 #define COMMAND BASE "arg=/bin/true\0"
 
 /*
@@ -300,12 +300,12 @@ static void test_env_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_everything),   cmocka_unit_test(test_interfaces),
-		cmocka_unit_test(test_defaults),     cmocka_unit_test(test_image_init),
-		cmocka_unit_test(test_incomplete),   cmocka_unit_test(test_version),
-		cmocka_unit_test(test_unknown),      cmocka_unit_test(test_twice),
-		cmocka_unit_test(test_values),       cmocka_unit_test(test_bad_interfaces),
-		cmocka_unit_test(test_long_values),  cmocka_unit_test(test_size_limit),
+		cmocka_unit_test(test_everything),  cmocka_unit_test(test_interfaces),
+		cmocka_unit_test(test_defaults),    cmocka_unit_test(test_image_init),
+		cmocka_unit_test(test_incomplete),  cmocka_unit_test(test_version),
+		cmocka_unit_test(test_unknown),	    cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_values),	    cmocka_unit_test(test_bad_interfaces),
+		cmocka_unit_test(test_long_values), cmocka_unit_test(test_size_limit),
 		cmocka_unit_test(test_env_limit),
 	};
 

@@ -94,33 +94,61 @@ static void test_plain(void **state)
 static void test_escaped_byte(void **state)
 {
 	(void)state;
-	EXPECT("a\x10\x10" "b", "a\x10" "b", "");
+	EXPECT("a\x10\x10"
+	       "b",
+	       "a\x10"
+	       "b",
+	       "");
 	EXPECT("\x10\x10\x10\x10", "\x10\x10", "");
-	EXPECT("\x10\x10" "E", "\x10" "E", "");
+	EXPECT("\x10\x10"
+	       "E",
+	       "\x10"
+	       "E",
+	       "");
 }
 
 static void test_eof(void **state)
 {
 	(void)state;
-	EXPECT("x\x10" "E", "x", "E");
-	EXPECT("x\x10" "Ey", "xy", "E");
+	EXPECT("x\x10"
+	       "E",
+	       "x", "E");
+	EXPECT("x\x10"
+	       "Ey",
+	       "xy", "E");
 }
 
 static void test_signals(void **state)
 {
 	(void)state;
-	EXPECT("\x10" "S\x02", "", "SB");
-	EXPECT("a\x10" "S\x0f" "b\x10" "S\x1f" "c", "abc", "SOS_");
+	EXPECT("\x10"
+	       "S\x02",
+	       "", "SB");
+	EXPECT("a\x10"
+	       "S\x0f"
+	       "b\x10"
+	       "S\x1f"
+	       "c",
+	       "abc", "SOS_");
 	/* Signal 16 is the escape byte's own value. */
-	EXPECT("\x10" "S\x10" "E", "E", "SP");
+	EXPECT("\x10"
+	       "S\x10"
+	       "E",
+	       "E", "SP");
 }
 
 static void test_bad(void **state)
 {
 	(void)state;
-	EXPECT("a\x10" "Xb", "ab", "!X");
-	EXPECT("a\x10" "S b", "ab", "! ");
-	EXPECT("\x10" "S\x7f", "", "!\x7f");
+	EXPECT("a\x10"
+	       "Xb",
+	       "ab", "!X");
+	EXPECT("a\x10"
+	       "S b",
+	       "ab", "! ");
+	EXPECT("\x10"
+	       "S\x7f",
+	       "", "!\x7f");
 }
 
 /* An escape cut in two waits for its rest. */
@@ -128,7 +156,9 @@ static void test_cut(void **state)
 {
 	(void)state;
 	EXPECT("a\x10", "a", "");
-	EXPECT("a\x10" "S", "a", "");
+	EXPECT("a\x10"
+	       "S",
+	       "a", "");
 }
 
 /* Everything that is sent escaped comes back, whatever it is. */
@@ -150,9 +180,9 @@ static void test_round_trip(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),	cmocka_unit_test(test_escaped_byte),
-		cmocka_unit_test(test_eof),	cmocka_unit_test(test_signals),
-		cmocka_unit_test(test_bad),	cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_plain),	   cmocka_unit_test(test_escaped_byte),
+		cmocka_unit_test(test_eof),	   cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_bad),	   cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_round_trip),
 	};
 
