@@ -19,7 +19,10 @@ WARN := -Wall -Wextra -Wshadow -Wvla -Wundef -Wconversion -Wcast-qual -Wwrite-st
 WERROR ?= -Werror
 CPPFLAGS_ALL := -I. -I$(B)/gen -D_GNU_SOURCE -DBULKHEAD_VERSION='"$(VERSION)"' \
 	-DBULKHEAD_DATADIR='"$(PREFIX)/share/bulkhead"' $(CPPFLAGS)
-CFLAGS_ALL := -std=gnu17 -g $(WARN) $(WERROR) -ftrivial-auto-var-init=zero -MMD -MP $(CFLAGS)
+# Where the compiler takes it (clang 14 wants a longer incantation).
+AUTO_INIT := $(shell echo | $(CC) -Werror -ftrivial-auto-var-init=zero -x c -fsyntax-only - \
+	2>/dev/null && echo -ftrivial-auto-var-init=zero)
+CFLAGS_ALL := -std=gnu17 -g $(WARN) $(WERROR) $(AUTO_INIT) -MMD -MP $(CFLAGS)
 LIBS := -luring -ljansson
 
 ifeq ($(VARIANT),release)
