@@ -40,12 +40,13 @@
 #define QEMU_WIRE_FD 3
 #define ESCAPE	     0x01 /* Ctrl-A */
 #define DUMP_SECONDS 4	  /* for the emulated host to print its tasks */
+#define UP_SECONDS   180  /* for the emulated host to start the command */
 
 struct session {
 	const char *setup;
 	const char *how_path;
 	const char *log;
-	long timeout;
+	long timeout; /* of the command, 0: none */
 	bool tty;
 	bool feed; /* relay standard input */
 	char **qemu;
@@ -54,6 +55,7 @@ struct session {
 	int signals;
 	pid_t pid;
 	bool escaped; /* the last key was Ctrl-A */
+	bool started; /* the command runs */
 	bool dumping;
 	int64_t deadline; /* in milliseconds, 0: none */
 	struct termios saved;
@@ -285,6 +287,11 @@ static void take_frame(struct session *s, const struct wire_header *h, const uns
 	case WIRE_STDERR:
 		(void)write_all(STDERR_FILENO, data, h->length);
 		break;
+	case WIRE_STARTED:
+		/* The command's time does not depend on how busy this machine is. */
+		s->started = true;
+		s->deadline = s->timeout > 0 ? now_ms() + s->timeout * 1000 : 0;
+		break;
 	case WIRE_ERROR:
 		finish(s, 125, (const char *)data, h->length);
 	case WIRE_STATUS:
@@ -334,6 +341,8 @@ static void time_is_up(struct session *s)
 {
 	if (s->dumping)
 		finish_word(s, 124, "timeout");
+	if (!s->started)
+		finish_word(s, 125, "error the emulated host did not come up");
 	s->dumping = true;
 	s->deadline = now_ms() + DUMP_SECONDS * 1000;
 	post(s, WIRE_DUMP, NULL, 0);
@@ -437,8 +446,7 @@ int main(int argc, char **argv)
 		fail(&s, "signalfd", errno);
 	start_qemu(&s);
 	make_raw(&s);
-	if (s.timeout > 0)
-		s.deadline = now_ms() + s.timeout * 1000;
+	s.deadline = now_ms() + UP_SECONDS * 1000;
 	send_setup(&s);
 	loop(&s);
 }

@@ -401,6 +401,7 @@ void session_run(struct lab *lab)
 	s.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	open_streams(&s);
 	start_command(&s);
+	(void)wire_send(lab->wire, WIRE_STARTED, NULL, 0);
 	while (s.pid > 0)
 		turn(&s, -1);
 	/*

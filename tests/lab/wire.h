@@ -41,6 +41,7 @@ enum wire_type {
 	WIRE_DUMP = 'd',   /* print the state of all tasks on the console */
 
 	/* The session, init to outside. */
+	WIRE_STARTED = 'r', /* the command runs from now on */
 	WIRE_STDOUT = '1',
 	WIRE_STDERR = '2',
 	WIRE_STATUS = 'x', /* int32_t: exit status, 128 + N for a signal */
