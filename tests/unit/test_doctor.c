@@ -86,11 +86,11 @@ static void read_drops_one_newline_and_is_bounded(void **state)
 static void backend_by_module(void **state)
 {
 	(void)state;
-	assert_string_equal(doctor_backend(root), "unknown");
+	assert_string_equal(probe_backend(root), "unknown");
 	put("/sys/module/kvm_amd/parameters/npt", "1\n");
-	assert_string_equal(doctor_backend(root), "amd");
+	assert_string_equal(probe_backend(root), "amd");
 	put("/sys/module/kvm_pvm/x", "");
-	assert_string_equal(doctor_backend(root), "pvm");
+	assert_string_equal(probe_backend(root), "pvm");
 	assert_string_equal(doctor_backend_label("intel", ""), "hardware");
 	assert_string_equal(doctor_backend_label("intel", "Hyper-V"), "nested");
 	assert_string_equal(doctor_backend_label("amd", "QEMU TCG"), "emulated (TCG)");

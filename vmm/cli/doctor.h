@@ -84,9 +84,6 @@ int doctor_print_json(FILE *out, const struct doctor_report *r);
  * fake tree in tests. */
 void doctor_check_kvm(struct doctor_report *r, const char *root);
 
-/* Name of the KVM back end by its module: "intel", "amd", "pvm", "unknown". */
-const char *doctor_backend(const char *root);
-
 /* What kind of virtualization it is: "hardware", "nested", "emulated (TCG)",
  * "software" or "unknown", from the back end and the vendor of the hypervisor
  * that this host itself runs under ("" for none). */

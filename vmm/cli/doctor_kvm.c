@@ -47,25 +47,6 @@ static const struct capability capabilities[] = {
 	{ KVM_CAP_XSAVE, "XSAVE", "saving a vCPU's vector registers", false },
 };
 
-static bool exists(const char *root, const char *path)
-{
-	char full[PATH_LEN];
-
-	snprintf(full, sizeof(full), "%s%s", root, path);
-	return access(full, F_OK) == 0;
-}
-
-const char *doctor_backend(const char *root)
-{
-	if (exists(root, "/sys/module/kvm_pvm"))
-		return "pvm";
-	if (exists(root, "/sys/module/kvm_intel"))
-		return "intel";
-	if (exists(root, "/sys/module/kvm_amd"))
-		return "amd";
-	return "unknown";
-}
-
 const char *doctor_hypervisor_name(const char signature[12])
 {
 	static const struct {
@@ -275,7 +256,7 @@ static int open_kvm(struct doctor_report *r, const char *root)
 		if (cpuinfo)
 			(void)doctor_read(root, "/proc/cpuinfo", cpuinfo, 65536);
 		doctor_missing_kvm(cpuinfo ? cpuinfo : "",
-				   strcmp(doctor_backend(root), "unknown") != 0, c);
+				   strcmp(probe_backend(root), "unknown") != 0, c);
 		return -1;
 	}
 	if (fd < 0) {
@@ -347,7 +328,7 @@ static void describe_backend(struct doctor_report *r, const char *root)
 	const char *hypervisor = host_hypervisor();
 	char text[160];
 
-	snprintf(r->backend, sizeof(r->backend), "%s", doctor_backend(root));
+	snprintf(r->backend, sizeof(r->backend), "%s", probe_backend(root));
 	snprintf(r->label, sizeof(r->label), "%s", doctor_backend_label(r->backend, hypervisor));
 	snprintf(text, sizeof(text), "kvm-%s, %s%s%s", r->backend, r->label,
 		 hypervisor[0] ? "; this host runs under " : "", hypervisor);
@@ -372,24 +353,6 @@ static void detail_steps(struct doctor_report *r, const struct probe_result *res
 		doctor_detail(r, "  %-7s  %-18s %s%s%s", outcome[item->outcome],
 			      probe_steps[i].name, probe_steps[i].purpose, how[0] ? ": " : "", how);
 	}
-}
-
-/* Keep the verdict for `run`.  Not for what only time has decided: a busy
- * host must not be told for the rest of its life that it cannot. */
-static void remember(const struct doctor_report *r, const struct probe_result *res, int first)
-{
-	struct probe_verdict v = { .linux_ok = res->linux_ok };
-	char dir[PATH_LEN], boot_id[PROBE_BOOT_ID_LEN + 1];
-
-	if (first >= 0 &&
-	    (res->items[first].outcome != PROBE_FAILS || res->items[first].end == PROBE_END_TIME ||
-	     res->items[first].end == PROBE_END_ERROR))
-		return;
-	snprintf(v.backend, sizeof(v.backend), "%s", r->backend);
-	if (first >= 0)
-		snprintf(v.failed, sizeof(v.failed), "%s", probe_steps[first].name);
-	if (probe_boot_id(boot_id) == 0 && probe_cache_dir(dir, sizeof(dir)) == 0)
-		(void)probe_cache_write(dir, boot_id, &v);
 }
 
 static void failed_steps(const struct probe_result *res, char *out, size_t size)
@@ -423,7 +386,7 @@ static void check_linux(struct doctor_report *r, int fd)
 	r->insn_per_s = res.insn_per_s;
 	r->exit_ns = res.exit_ns;
 	first = probe_first_failure(&res);
-	remember(r, &res, first);
+	probe_remember(&res);
 	detail_steps(r, &res);
 	if (first < 0) {
 		snprintf(c->value, sizeof(c->value),

@@ -15,11 +15,30 @@
 
 #include "vmm/base/err.h"
 #include "vmm/base/util.h"
+#include "vmm/monitor/probe.h"
 
 #define CACHE_PREFIX  "probe-"
 #define CACHE_VERSION "bulkhead-probe 1"
 #define CACHE_MAX     512
 #define CACHE_NAME    64
+#define PATH_LEN      4096
+
+static bool has_module(const char *root, const char *name)
+{
+	char path[PATH_LEN];
+
+	snprintf(path, sizeof(path), "%s/sys/module/%s", root, name);
+	return access(path, F_OK) == 0;
+}
+
+const char *probe_backend(const char *root)
+{
+	if (has_module(root, "kvm_pvm"))
+		return "pvm";
+	if (has_module(root, "kvm_intel"))
+		return "intel";
+	return has_module(root, "kvm_amd") ? "amd" : "unknown";
+}
 
 static bool boot_id_valid(const char *id)
 {
@@ -171,7 +190,7 @@ static void remove_others(int dirfd, const char *keep)
 
 static int make_dir(const char *dir)
 {
-	char parent[4096];
+	char parent[PATH_LEN];
 	const char *slash = strrchr(dir, '/');
 
 	if (mkdir(dir, 0700) == 0 || errno == EEXIST)
@@ -216,4 +235,39 @@ int probe_cache_write(const char *dir, const char *boot_id, const struct probe_v
 	else
 		remove_others(dirfd, name);
 	return r;
+}
+
+static int where(char *dir, size_t size, char boot_id[PROBE_BOOT_ID_LEN + 1])
+{
+	int r = probe_boot_id(boot_id);
+
+	return r < 0 ? r : probe_cache_dir(dir, size);
+}
+
+int probe_recall(struct probe_verdict *ret)
+{
+	char dir[PATH_LEN], boot_id[PROBE_BOOT_ID_LEN + 1];
+
+	if (where(dir, sizeof(dir), boot_id) < 0)
+		return -ENOENT;
+	return probe_cache_read(dir, boot_id, probe_backend(""), ret);
+}
+
+void probe_remember(const struct probe_result *result)
+{
+	struct probe_verdict v = { .linux_ok = result->linux_ok };
+	char dir[PATH_LEN], boot_id[PROBE_BOOT_ID_LEN + 1];
+	int first = probe_first_failure(result);
+
+	if (first >= 0) {
+		const struct probe_item *item = &result->items[first];
+
+		if (item->outcome != PROBE_FAILS || item->end == PROBE_END_TIME ||
+		    item->end == PROBE_END_ERROR)
+			return;
+		snprintf(v.failed, sizeof(v.failed), "%s", probe_steps[first].name);
+	}
+	snprintf(v.backend, sizeof(v.backend), "%s", probe_backend(""));
+	if (where(dir, sizeof(dir), boot_id) == 0)
+		(void)probe_cache_write(dir, boot_id, &v);
 }
