@@ -8,7 +8,7 @@ GUEST_LIB := guest irq virtio start
 GUEST_CFLAGS := -std=gnu17 -Os -g0 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
 	-fcf-protection=none -fno-asynchronous-unwind-tables -fno-builtin -mno-red-zone \
 	-mgeneral-regs-only -mcmodel=small -I. -MMD -MP $(WARN) $(WERROR)
-GUEST_LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
+GUEST_LDFLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack \
 	-Wl,-z,max-page-size=4096 -Wl,-z,norelro
 GUEST_FILES := $(GUEST_NAMES:%=$(GUEST_B)/%.elf) $(GUEST_NAMES:%=$(GUEST_B)/%-pvh.elf) \
 	$(GUEST_B)/tiny.elf $(GUEST_B)/hello.bzimage
