@@ -1,0 +1,167 @@
+/* test_jail.c - a compartment holds what it was given; a filter forbids what
+ * is not on its list. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+#include "vmm/jail/compartment.h"
+#include "vmm/jail/filter.h"
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static void test_close_others(void **state)
+{
+	int fd[8];
+	pid_t pid;
+	int status;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++)
+		fd[i] = open("/dev/null", O_RDONLY);
+	pid = fork();
+	if (pid == 0) {
+		const int keep[] = { fd[6], fd[2], fd[2], STDERR_FILENO };
+		bool right = fds_close_others(keep, ARRAY_SIZE(keep)) == 0;
+
+		for (size_t i = 0; i < ARRAY_SIZE(fd); i++)
+			right = right && is_open(fd[i]) == (i == 2 || i == 6);
+		_exit(right && is_open(STDOUT_FILENO) ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++)
+		close(fd[i]);
+}
+
+/* What the child found out about itself, as its exit status. */
+static int look_around(void *arg)
+{
+	const int *given = arg;
+	int bad = 0;
+
+	bad |= prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : 1;
+	bad |= is_open(given[0]) ? 0 : 2;
+	bad |= is_open(given[1]) ? 4 : 0;
+	bad |= getsid(0) == getpid() ? 0 : 8;
+	bad |= prctl(PR_GET_DUMPABLE) == 0 ? 0 : 16;
+	log_warn("status %d", bad);
+	return bad;
+}
+
+static void test_compartment(void **state)
+{
+	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int given[2] = { open("/dev/zero", O_RDONLY), open("/dev/zero", O_RDONLY) };
+	struct compartment_spec spec = {
+		.name = "test", .null_fd = null_fd, .main = look_around, .arg = given
+	};
+	struct compartment c;
+	char line[64] = "";
+	int status;
+
+	(void)state;
+	assert_int_equal(compartment_keep(&spec, -1), 0);
+	assert_int_equal(compartment_keep(&spec, given[0]), 0);
+	assert_int_equal(spec.nkeep, 1);
+	assert_int_equal(compartment_spawn(&spec, &c, NULL), 0);
+	assert_int_equal(waitpid(c.pid, &status, 0), c.pid);
+	assert_true(read(c.log_fd, line, sizeof(line) - 1) > 0);
+	assert_string_equal(line, "status 0\n");
+	assert_int_equal(status, 0);
+	close(c.log_fd);
+	close(c.pidfd);
+	close(null_fd);
+	close(given[0]);
+	close(given[1]);
+}
+
+/* Does a process under the filter survive the system call? */
+static int try_call(enum filter_kind kind, long nr, long a, long b, long c)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		    filter_install(kind, false, NULL) < 0)
+			syscall(SYS_exit_group, 99);
+		syscall(nr, a, b, c);
+		syscall(SYS_exit_group, 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void assert_killed(int status)
+{
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSYS);
+}
+
+static void test_filters(void **state)
+{
+	static const long never[] = { SYS_openat,
+				      SYS_open,
+				      SYS_connect,
+				      SYS_socket,
+				      SYS_execve,
+				      SYS_execveat,
+				      SYS_clone,
+				      SYS_clone3,
+				      SYS_fork,
+				      SYS_ptrace,
+				      SYS_bpf,
+				      SYS_mount,
+				      SYS_unlinkat,
+				      SYS_process_vm_writev,
+				      SYS_io_uring_setup,
+				      SYS_io_uring_register,
+				      SYS_setuid };
+
+	(void)state;
+	for (int kind = 0; kind < FILTER_COUNT; kind++) {
+		assert_int_equal(try_call((enum filter_kind)kind, SYS_write, 2, 0, 0), 0);
+		for (size_t i = 0; i < ARRAY_SIZE(never); i++)
+			assert_killed(try_call((enum filter_kind)kind, never[i], -1, 0, 0));
+		/* Memory yes, code no. */
+		assert_int_equal(try_call((enum filter_kind)kind, SYS_mprotect, 0, 0, 1), 0);
+		assert_killed(try_call((enum filter_kind)kind, SYS_mprotect, 0, 0, 4));
+		/* An ioctl that is on nobody's list (TIOCSTI). */
+		assert_killed(try_call((enum filter_kind)kind, SYS_ioctl, 0, 0x5412, 0));
+	}
+	/* KVM_RUN is the monitor's alone. */
+	assert_int_equal(try_call(FILTER_MONITOR, SYS_ioctl, -1, 0xae80, 0), 0);
+	assert_killed(try_call(FILTER_BLK, SYS_ioctl, -1, 0xae80, 0));
+	assert_killed(try_call(FILTER_SUPERVISOR, SYS_ioctl, -1, 0xae80, 0));
+	/* Disk requests are the block device's alone. */
+	assert_int_equal(try_call(FILTER_BLK, SYS_fdatasync, -1, 0, 0), 0);
+	assert_killed(try_call(FILTER_NET, SYS_fdatasync, -1, 0, 0));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_close_others),
+		cmocka_unit_test(test_compartment),
+		cmocka_unit_test(test_filters),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
