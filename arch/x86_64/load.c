@@ -242,7 +242,9 @@ static int load_cmdline(const struct guest_memory *gm, const char *cmdline, size
 			       "the command line has %zu characters, the kernel takes "
 			       "%zu",
 			       len, max);
-	return guest_memory_write(gm, GPA(CMDLINE_ADDR), cmdline, len + 1);
+	if (guest_memory_write(gm, GPA(CMDLINE_ADDR), cmdline, len + 1) < 0)
+		return err_set(e, EFAULT, "there is no guest memory for the command line");
+	return 0;
 }
 
 static int write_tables(const struct guest_memory *gm, const struct arch_machine *machine,
