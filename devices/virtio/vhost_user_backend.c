@@ -58,7 +58,7 @@ int vhost_user_watch(struct vhost_user_backend *b, int fd, unsigned int tag, uin
  * Sealed, so that nobody can take the pages away under us. */
 static int make_inflight(struct vhost_user_backend *b, struct err *e)
 {
-	size_t bytes = b->dev->nqueues * inflight_queue_bytes(VIRTQUEUE_SIZE_MAX);
+	size_t bytes = b->dev.nqueues * inflight_queue_bytes(VIRTQUEUE_SIZE_MAX);
 	int r;
 
 	b->inflight_fd = memfd_create("bulkhead-inflight", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -82,7 +82,7 @@ struct vhost_user_backend *vhost_user_backend_new(const struct device_seat *seat
 		return NULL;
 	}
 	b->seat = seat;
-	b->dev = dev;
+	b->dev = *dev;
 	b->inflight_fd = -1;
 	b->enable_needed = true;
 	for (unsigned int q = 0; q < VHOST_USER_MAX_QUEUES; q++)
@@ -108,7 +108,7 @@ void vhost_user_backend_free(struct vhost_user_backend *b)
 {
 	if (!b)
 		return;
-	for (unsigned int q = 0; q < b->dev->nqueues; q++) {
+	for (unsigned int q = 0; q < b->dev.nqueues; q++) {
 		vhost_user_ring_set_kick(b, q, -1);
 		close_fd(&b->ring[q].call_fd);
 		close_fd(&b->ring[q].err_fd);
@@ -151,12 +151,12 @@ static int reply_u64(struct vhost_user_backend *b, struct vhost_user_msg *msg, u
 
 static int get_features(struct vhost_user_backend *b, struct vhost_user_msg *msg, struct err *e)
 {
-	return reply_u64(b, msg, b->dev->features | 1u << VHOST_USER_F_PROTOCOL_FEATURES, e);
+	return reply_u64(b, msg, b->dev.features | 1u << VHOST_USER_F_PROTOCOL_FEATURES, e);
 }
 
 static bool any_started(const struct vhost_user_backend *b)
 {
-	for (unsigned int q = 0; q < b->dev->nqueues; q++)
+	for (unsigned int q = 0; q < b->dev.nqueues; q++)
 		if (b->ring[q].started)
 			return true;
 	return false;
@@ -167,7 +167,7 @@ static int update_all(struct vhost_user_backend *b)
 {
 	int outcome = DONE;
 
-	for (unsigned int q = 0; q < b->dev->nqueues; q++)
+	for (unsigned int q = 0; q < b->dev.nqueues; q++)
 		if (vhost_user_ring_update(b, q))
 			outcome = REFUSED;
 	return outcome;
@@ -183,14 +183,13 @@ static int set_features(struct vhost_user_backend *b, struct vhost_user_msg *msg
 	 * others cannot take effect on rings that run. */
 	if (any_started(b))
 		return f == b->features ? DONE : REFUSED;
-	if (f & ~b->dev->features || !(f >> VIRTIO_F_VERSION_1 & 1)) {
+	if (f & ~b->dev.features || !(f >> VIRTIO_F_VERSION_1 & 1)) {
 		log_warn("%s: features 0x%llx refused (0x%llx offered, VERSION_1 needed)",
-			 b->seat->name, (unsigned long long)f,
-			 (unsigned long long)b->dev->features);
+			 b->seat->name, (unsigned long long)f, (unsigned long long)b->dev.features);
 		b->have_features = false;
 		return REFUSED;
 	}
-	if (b->dev->set_features(b->dev->ctx, f) < 0)
+	if (b->dev.set_features(b->dev.ctx, f) < 0)
 		return REFUSED;
 	b->features = f;
 	b->have_features = true;
@@ -215,7 +214,7 @@ static int set_protocol_features(struct vhost_user_backend *b, struct vhost_user
 
 static int get_queue_num(struct vhost_user_backend *b, struct vhost_user_msg *msg, struct err *e)
 {
-	return reply_u64(b, msg, b->dev->nqueues, e);
+	return reply_u64(b, msg, b->dev.nqueues, e);
 }
 
 static int nothing_to_do(struct vhost_user_backend *b, struct vhost_user_msg *msg, struct err *e)
@@ -230,7 +229,7 @@ static int reset_device(struct vhost_user_backend *b, struct vhost_user_msg *msg
 {
 	(void)msg;
 	(void)e;
-	for (unsigned int q = 0; q < b->dev->nqueues; q++) {
+	for (unsigned int q = 0; q < b->dev.nqueues; q++) {
 		struct vhost_user_ring *r = &b->ring[q];
 
 		vhost_user_ring_stop(b, q);
@@ -252,11 +251,11 @@ static int set_mem_table(struct vhost_user_backend *b, struct vhost_user_msg *ms
 	r = vhost_user_table_open(&table, msg, e);
 	if (r < 0)
 		return r;
-	for (unsigned int q = 0; q < b->dev->nqueues; q++)
+	for (unsigned int q = 0; q < b->dev.nqueues; q++)
 		vhost_user_ring_pause(b, q);
 	vhost_user_table_close(&b->table);
 	b->table = table;
-	for (unsigned int q = 0; q < b->dev->nqueues; q++) {
+	for (unsigned int q = 0; q < b->dev.nqueues; q++) {
 		struct vhost_user_ring *ring = &b->ring[q];
 
 		if (ring->started && virtqueue_running(&ring->vq) &&
@@ -274,7 +273,7 @@ static int get_inflight_fd(struct vhost_user_backend *b, struct vhost_user_msg *
 
 	vhost_user_msg_release(msg);
 	in->mmap_size = in->mmap_offset = 0;
-	if (b->inflight_fd >= 0 && in->num_queues && in->num_queues <= b->dev->nqueues &&
+	if (b->inflight_fd >= 0 && in->num_queues && in->num_queues <= b->dev.nqueues &&
 	    in->queue_size && in->queue_size <= VIRTQUEUE_SIZE_MAX && !any_started(b)) {
 		/* The front end asks for a new, empty record. */
 		memset(b->inflight_own.data, 0, bytes);
@@ -293,7 +292,7 @@ static int set_inflight_fd(struct vhost_user_backend *b, struct vhost_user_msg *
 	struct shared_map map;
 	int r;
 
-	if (!b->dev->inflight || any_started(b) || in->num_queues > b->dev->nqueues ||
+	if (!b->dev.inflight || any_started(b) || in->num_queues > b->dev.nqueues ||
 	    in->queue_size > VIRTQUEUE_SIZE_MAX || in->mmap_offset % 8 ||
 	    in->mmap_size < in->num_queues * inflight_queue_bytes(in->queue_size))
 		return REFUSED;
@@ -426,9 +425,9 @@ static int get_config(struct vhost_user_backend *b, struct vhost_user_msg *msg, 
 		return reply(b, msg, 0, e); /* the protocol's way to say no */
 	/* Front ends ask for the largest layout they know: zeros behind ours. */
 	memset(c->region, 0, sizeof(c->region));
-	if (c->offset < b->dev->config_len)
-		memcpy(c->region, (const uint8_t *)b->dev->config + c->offset,
-		       MIN(c->size, b->dev->config_len - c->offset));
+	if (c->offset < b->dev.config_len)
+		memcpy(c->region, (const uint8_t *)b->dev.config + c->offset,
+		       MIN(c->size, b->dev.config_len - c->offset));
 	return reply(b, msg, VHOST_USER_CONFIG_HEADER_LEN + c->size, e);
 }
 
@@ -497,8 +496,8 @@ static int check_shape(const struct vhost_user_backend *b, const struct request 
 		index = msg->payload.u64 & VHOST_USER_VRING_INDEX_MASK;
 		nofd = msg->payload.u64 & VHOST_USER_VRING_NOFD;
 	}
-	if (q->ring != NO_RING && index >= b->dev->nqueues)
-		return err_set(e, EPROTO, "queue %u of %u", index, b->dev->nqueues);
+	if (q->ring != NO_RING && index >= b->dev.nqueues)
+		return err_set(e, EPROTO, "queue %u of %u", index, b->dev.nqueues);
 	if (!nofd && msg->nfds < q->fds_min)
 		return err_set(e, EPROTO, "file descriptor missing");
 	return 0;
@@ -557,7 +556,7 @@ static int serve_event(struct vhost_user_backend *b, const struct epoll_event *e
 		vhost_user_again(b, index);
 		return 0;
 	case SOURCE_DEVICE:
-		b->dev->event(b->dev->ctx, index, ev->events);
+		b->dev.event(b->dev.ctx, index, ev->events);
 		return 0;
 	}
 	return 0;
@@ -568,10 +567,10 @@ static void serve_queues(struct vhost_user_backend *b)
 	uint32_t todo = b->again;
 
 	b->again = 0;
-	for (unsigned int q = 0; q < b->dev->nqueues; q++) {
+	for (unsigned int q = 0; q < b->dev.nqueues; q++) {
 		if (!(todo >> q & 1) || !vhost_user_ring_active(b, q))
 			continue;
-		if (b->dev->process(b->dev->ctx, q))
+		if (b->dev.process(b->dev.ctx, q))
 			vhost_user_again(b, q);
 	}
 }
@@ -591,7 +590,7 @@ int vhost_user_serve(struct vhost_user_backend *b, struct err *e)
 		if (r == 0)
 			serve_queues(b);
 	}
-	for (unsigned int q = 0; q < b->dev->nqueues; q++)
+	for (unsigned int q = 0; q < b->dev.nqueues; q++)
 		vhost_user_ring_stop(b, q);
 	return r == -EPIPE ? 0 : r;
 }

@@ -68,7 +68,7 @@ struct vhost_user_device {
 };
 
 /*
- * Allocate and set up; all memory that serving needs.  `seat` and `dev` are
+ * Allocate and set up; all memory that serving needs.  `seat` and dev->config are
  * borrowed.  NULL with *e set.  Free it after serving.
  */
 struct vhost_user_backend *vhost_user_backend_new(const struct device_seat *seat,

@@ -113,7 +113,7 @@ void vhost_user_ring_pause(struct vhost_user_backend *b, unsigned int q)
 {
 	if (!b->ring[q].started)
 		return;
-	b->dev->quiesce(b->dev->ctx, q);
+	b->dev.quiesce(b->dev.ctx, q);
 	vhost_user_flush(b, q);
 	b->again &= ~(1u << q);
 }

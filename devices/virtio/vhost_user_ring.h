@@ -25,7 +25,7 @@ struct vhost_user_ring {
 
 struct vhost_user_backend {
 	const struct device_seat *seat;
-	const struct vhost_user_device *dev;
+	struct vhost_user_device dev;
 	int epoll_fd;
 
 	uint64_t features;	    /* without bit 30 */
