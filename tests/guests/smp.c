@@ -90,6 +90,9 @@ int guest_main(void)
 	mmio_write32(LAPIC + LAPIC_SVR, 0x1ff);
 	mmio_write32(LAPIC + LAPIC_ICR, ALL_INIT);
 	wait_cycles(CYCLES_10MS);
+	/* Twice, as the SDM has it; a CPU that runs ignores the second. */
+	mmio_write32(LAPIC + LAPIC_ICR, ALL_SIPI | TRAMPOLINE >> 12);
+	wait_cycles(CYCLES_10MS / 20);
 	mmio_write32(LAPIC + LAPIC_ICR, ALL_SIPI | TRAMPOLINE >> 12);
 	for (i = 0; i < 300 && (ap_ids | 1) != all; i++)
 		wait_cycles(CYCLES_10MS);
