@@ -91,6 +91,7 @@ $(B)/libbulkhead.a: $(OBJS) $(if $(filter release,$(VARIANT)),,$(GUEST_PURE:%.c=
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 -include tests/guests/guests.mk
+-include tests/bench/bench.mk
 
 # --- unit tests: `make VARIANT=asan unit` or `make VARIANT=asan unit-test_bus` ---
 $(B)/tests/%: $(B)/tests/unit/%.o $(B)/libbulkhead.a

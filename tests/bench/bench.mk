@@ -1,0 +1,20 @@
+# What `make bench` runs: the launcher that measures, and the payloads.
+
+BENCH_B := build/bench
+.PHONY: bench-files
+bench-files: $(BENCH_B)/launch $(BENCH_B)/payload.elf $(BENCH_B)/idle.elf
+
+$(BENCH_B)/launch: tests/bench/launch.c
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 $(WARN) $(WERROR) -O1 $< -o $@
+
+BENCH_PAYLOAD := -I. -nostdlib -static -no-pie -Wl,--build-id=none,-z,noexecstack,-Ttext=0x200000
+$(BENCH_B)/payload.elf: tests/bench/payload.S guest-kernel-config/guest_abi.h
+	$(call say,GUEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BENCH_PAYLOAD) $< -o $@
+$(BENCH_B)/idle.elf: tests/bench/payload.S guest-kernel-config/guest_abi.h
+	$(call say,GUEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BENCH_PAYLOAD) -DIDLE $< -o $@
