@@ -229,7 +229,8 @@ static enum rx_result receive_one(struct net *net)
 	if (net->held)
 		return deliver_held(net) ? RX_FRAME : RX_NO_BUFFER;
 	window_fill(net, net->mergeable ? net->want : 1);
-	if (!w->count)
+	/* A broken ring takes nothing: leave the frame where it is. */
+	if (!w->count || !virtqueue_running(vhost_user_queue(net->backend, RX)))
 		return RX_NO_BUFFER;
 	iov = &w->iov[w->first_iov];
 	niov = net->mergeable ? w->niov : w->chain[w->first].niov;
