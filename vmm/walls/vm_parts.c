@@ -1,0 +1,329 @@
+/* vm_parts.c - see vm_parts.h. */
+#include "vmm/walls/vm_parts.h"
+
+#include <fcntl.h>
+#include <linux/virtio_ids.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "devices/backend/tap.h"
+#include "vmm/base/util.h"
+#include "vmm/config/cmdline.h"
+#include "vmm/config/guest_params.h"
+#include "vmm/image/guest_kernel.h"
+#include "vmm/image/initramfs.h"
+#include "vmm/image/pack.h"
+#include "vmm/walls/vm_disk.h"
+
+/* Bytes of config space that we read from each kind of device (virtio 1.3,
+ * 5.1.4 up to mtu, 5.2.4 up to the write-zeroes fields). */
+#define NET_CONFIG_LEN 12
+#define BLK_CONFIG_LEN 60
+
+static int open_kvm(struct vm_parts *p, struct err *e)
+{
+	p->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (p->kvm_fd >= 0)
+		return 0;
+	if (errno == ENOENT)
+		return err_set(e, ENOENT,
+			       "open /dev/kvm: this host offers no KVM; 'bulkhead doctor' tells "
+			       "what to mend");
+	return err_errno(e, "open /dev/kvm ('bulkhead doctor' tells what to mend)");
+}
+
+/*
+ * One file for the guest's memory.  Its size is sealed: a device process that
+ * shrank it would make the monitor stumble over a missing page.
+ */
+static int open_memory(struct vm_parts *p, uint64_t bytes, struct err *e)
+{
+	p->memory_fd = memfd_create("bulkhead-guest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (p->memory_fd < 0)
+		return err_errno(e, "make the guest's memory file");
+	if (ftruncate(p->memory_fd, (off_t)bytes) < 0)
+		return err_errno(e, "make a memory file of %llu MiB",
+				 (unsigned long long)(bytes / MIB));
+	if (fcntl(p->memory_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return err_errno(e, "seal the guest's memory file");
+	return 0;
+}
+
+/* A kernel or initrd: a regular file, so that its size means something. */
+static int open_file(const char *path, const char *what, int *ret_fd, struct err *e)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(e, "open the %s %s", what, path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, EINVAL, "the %s %s is not a regular file", what, path);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int open_boot_files(struct vm_parts *p, const struct run_config *cfg,
+			   const struct wall_console *console, struct err *e)
+{
+	struct guest_terminal terminal = {
+		.is_terminal = console->terminal,
+		.rows = console->rows,
+		.cols = console->cols,
+		.term = console->term,
+	};
+	size_t init_len = (size_t)(guest_init_end - guest_init_start);
+	struct guest_params params = { NULL, 0, 0 };
+	uint64_t size;
+	int r = guest_kernel_find(cfg->kernel, &p->kernel_path, e);
+
+	if (r == 0)
+		r = open_file(p->kernel_path, "kernel", &p->kernel_fd, e);
+	if (r == 0)
+		r = cmdline_build(cfg, &p->cmdline, e);
+	if (r < 0)
+		return r;
+	if (cfg->initrd)
+		return open_file(cfg->initrd, "initrd", &p->initrd_fd, e);
+	if (cfg->boot == RUN_BOOT_RAW)
+		return 0;
+	r = guest_params_build(&params, cfg, &terminal, e);
+	if (r == 0)
+		r = initramfs_build(guest_init_start, init_len, &params, &p->initrd_fd, &size, e);
+	guest_params_release(&params);
+	return r;
+}
+
+/* --- devices --- */
+
+/* A page that a device and the supervisor share: see device_process.h. */
+static int shared_page(const char *name, size_t size, int prot, int *ret_fd, void *ret_page,
+		       struct err *e)
+{
+	unsigned int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	_cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	void *page;
+
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+		return err_errno(e, "make the %s page", name);
+	page = mmap(NULL, size, prot, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		return err_errno(e, "map the %s page", name);
+	/* No other process is to have our mapping of it. */
+	madvise(page, size, MADV_DONTFORK);
+	/* What only we write can be mapped read-only by others from now on. */
+	if (prot & PROT_WRITE)
+		seals |= F_SEAL_FUTURE_WRITE;
+	if (fcntl(fd, F_ADD_SEALS, seals) < 0) {
+		int r = err_errno(e, "seal the %s page", name);
+
+		munmap(page, size);
+		return r;
+	}
+	*(void **)ret_page = page;
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* The next device, with its socket pair and pages; NULL and *e. */
+static struct vm_device *add_device(struct vm_parts *p, const char *kind, unsigned int number,
+				    struct err *e)
+{
+	struct vm_device *d;
+	int pair[2];
+
+	if (p->ndevices == ARCH_MAX_VIRTIO) {
+		err_set(e, E2BIG,
+			"too many devices: the machine has interrupts for %d, one of them for "
+			"the source of random numbers",
+			ARCH_MAX_VIRTIO);
+		return NULL;
+	}
+	d = &p->device[p->ndevices];
+	*d = (struct vm_device){
+		.own_fd = -1, .front = -1, .back = -1, .counters_fd = -1, .controls_fd = -1
+	};
+	p->ndevices++;
+	snprintf(d->name, sizeof(d->name), "%s%u", kind, number);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		err_errno(e, "make the socket pair of %s", d->name);
+		return NULL;
+	}
+	d->front = pair[0];
+	d->back = pair[1];
+	if (shared_page("counters", sizeof(*d->counters), PROT_READ, &d->counters_fd, &d->counters,
+			e) < 0 ||
+	    shared_page("controls", sizeof(*d->controls), PROT_READ | PROT_WRITE, &d->controls_fd,
+			&d->controls, e) < 0)
+		return NULL;
+	return d;
+}
+
+static int add_disk(struct vm_parts *p, const struct vm_disk_request *rq, unsigned int number,
+		    int fd, struct err *e)
+{
+	struct vm_device *d = add_device(p, "blk", number, e);
+	int r;
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return -EIO;
+	}
+	d->own_fd = fd;
+	r = fd >= 0 ? vm_disk_use(fd, rq, &d->blk, e) : vm_disk_open(rq, &d->blk, e);
+	if (r < 0)
+		return r;
+	d->own_fd = d->blk.fd;
+	d->role = rq->path;
+	d->virtio_id = VIRTIO_ID_BLOCK;
+	d->config_len = BLK_CONFIG_LEN;
+	d->queues = rq->queues;
+	d->filter = FILTER_BLK;
+	return 0;
+}
+
+static int add_root(struct vm_parts *p, const struct run_config *cfg, struct err *e)
+{
+	struct vm_disk_request rq = { .id = "root", .read_only = !cfg->root.rw, .queues = 1 };
+	struct rootfs_image image;
+	int r = rootfs_open(cfg->root.path, cfg->root.rw, &image, e);
+
+	if (r < 0)
+		return r;
+	rq.path = image.path;
+	r = add_disk(p, &rq, 0, image.fd, e);
+	free(image.path);
+	if (r < 0)
+		return r;
+	p->device[p->ndevices - 1].role = "the root disk";
+	p->device[p->ndevices - 1].ends_machine = true;
+	return 0;
+}
+
+static int add_disks(struct vm_parts *p, const struct run_config *cfg, struct err *e)
+{
+	unsigned int first = cfg->root.path ? 1 : 0;
+	int r = 0;
+
+	if (cfg->root.path)
+		r = add_root(p, cfg, e);
+	for (unsigned int i = 0; r == 0 && i < cfg->ndisks; i++) {
+		const struct disk_config *c = &cfg->disk[i];
+		struct vm_disk_request rq = {
+			.path = c->path,
+			.id = c->id,
+			.read_only = c->ro,
+			.direct = c->direct,
+			.queues = (uint16_t)c->queues,
+		};
+
+		r = add_disk(p, &rq, first + i, -1, e);
+	}
+	return r;
+}
+
+static int add_net(struct vm_parts *p, const struct net_config *c, unsigned int number,
+		   struct err *e)
+{
+	struct vm_device *d = add_device(p, "net", number, e);
+	int r;
+
+	if (!d)
+		return -EIO;
+	d->role = c->kind == NET_TAP ? c->ifname : "a tap from --net fd=";
+	d->virtio_id = VIRTIO_ID_NET;
+	d->config_len = NET_CONFIG_LEN;
+	d->queues = 2;
+	d->filter = FILTER_NET;
+	memcpy(d->net.mac, c->mac, sizeof(d->net.mac));
+	d->net.mtu = (uint16_t)c->mtu;
+	if (c->kind == NET_TAP)
+		r = tap_open(c->ifname, &d->net.offloads, e);
+	else
+		r = tap_setup(c->fd, &d->net.offloads, e);
+	if (r < 0)
+		return r;
+	d->net.tap_fd = d->own_fd = c->kind == NET_TAP ? r : c->fd;
+	return 0;
+}
+
+static int add_rng(struct vm_parts *p, struct err *e)
+{
+	struct vm_device *d = add_device(p, "rng", 0, e);
+
+	if (!d)
+		return -EIO;
+	d->role = "random numbers";
+	d->virtio_id = VIRTIO_ID_RNG;
+	d->queues = 1;
+	d->filter = FILTER_RNG;
+	return 0;
+}
+
+int vm_parts_open(struct vm_parts *p, const struct run_config *cfg,
+		  const struct wall_console *console, struct err *e)
+{
+	int r;
+
+	*p = (struct vm_parts){
+		.kvm_fd = -1, .memory_fd = -1, .kernel_fd = -1, .initrd_fd = -1, .null_fd = -1
+	};
+	p->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	r = p->null_fd < 0 ? err_errno(e, "open /dev/null") : open_kvm(p, e);
+	if (r == 0)
+		r = open_boot_files(p, cfg, console, e);
+	if (r == 0)
+		r = open_memory(p, cfg->memory_bytes, e);
+	if (r == 0)
+		r = add_disks(p, cfg, e);
+	for (unsigned int i = 0; r == 0 && i < cfg->nnets; i++)
+		r = add_net(p, &cfg->net[i], i, e);
+	if (r == 0)
+		r = add_rng(p, e);
+	if (r < 0)
+		vm_parts_close(p);
+	return r;
+}
+
+void vm_parts_close_inherited(struct vm_parts *p)
+{
+	close_fd(&p->kvm_fd);
+	close_fd(&p->memory_fd);
+	close_fd(&p->kernel_fd);
+	close_fd(&p->initrd_fd);
+	close_fd(&p->null_fd);
+	for (unsigned int i = 0; i < p->ndevices; i++) {
+		struct vm_device *d = &p->device[i];
+
+		close_fd(&d->own_fd);
+		close_fd(&d->front);
+		close_fd(&d->back);
+		close_fd(&d->counters_fd);
+		close_fd(&d->controls_fd);
+	}
+}
+
+void vm_parts_close(struct vm_parts *p)
+{
+	vm_parts_close_inherited(p);
+	for (unsigned int i = 0; i < p->ndevices; i++) {
+		struct vm_device *d = &p->device[i];
+		/* munmap() takes no const. */
+		void *counters = (void *)(uintptr_t)d->counters;
+
+		if (counters)
+			munmap(counters, sizeof(*d->counters));
+		if (d->controls)
+			munmap(d->controls, sizeof(*d->controls));
+	}
+	free(p->kernel_path);
+	free(p->cmdline);
+	*p = (struct vm_parts){
+		.kvm_fd = -1, .memory_fd = -1, .kernel_fd = -1, .initrd_fd = -1, .null_fd = -1
+	};
+}
