@@ -1,0 +1,297 @@
+/* cache.c - see cache.h. */
+#include "vmm/image/cache.h"
+
+#include <dirent.h>
+#include <endian.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+
+#define NAME_SIZE 80 /* 64 digits and a suffix */
+#define IMAGE	  ".erofs"
+#define PARTIAL	  ".tmp"
+
+/* Documentation/filesystems/erofs.rst: the superblock is at 1024. */
+#define EROFS_SUPER_OFFSET 1024
+#define EROFS_SUPER_MAGIC  0xe0f5e1e2u
+
+static void name_of(char out[NAME_SIZE], const char *key, const char *suffix)
+{
+	snprintf(out, NAME_SIZE, "%.64s%s", key, suffix);
+}
+
+/* Where caches are: "" when the environment does not tell. */
+static void base_path(char out[PATH_MAX])
+{
+	const char *xdg = getenv("XDG_CACHE_HOME");
+	const char *home = getenv("HOME");
+
+	out[0] = '\0';
+	/* "All paths must be absolute; a relative one is to be ignored"
+	 * (XDG base directory specification). */
+	if (xdg && xdg[0] == '/')
+		snprintf(out, PATH_MAX, "%s", xdg);
+	else if (home && home[0] == '/')
+		snprintf(out, PATH_MAX, "%s/.cache", home);
+	else if (geteuid() == 0)
+		snprintf(out, PATH_MAX, "/var/cache");
+}
+
+/* mkdir -p with 0700. */
+static int make_path(char *path, struct err *e)
+{
+	for (char *p = path + 1;; p++) {
+		char was = *p;
+
+		if (was != '/' && was != '\0')
+			continue;
+		*p = '\0';
+		if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+			int r = err_errno(e, "make the cache directory %s", path);
+
+			*p = was;
+			return r;
+		}
+		*p = was;
+		if (was == '\0')
+			return 0;
+	}
+}
+
+int cache_open(struct cache *c, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	char base[PATH_MAX];
+	struct stat st;
+	int r;
+
+	base_path(base);
+	if (!base[0])
+		return err_set(e, ENOENT,
+			       "there is no place for packed directories: set XDG_CACHE_HOME or "
+			       "HOME to an absolute path");
+	r = snprintf(c->path, sizeof(c->path), "%s/bulkhead/rootfs", base);
+	if (r < 0 || (size_t)r + NAME_SIZE >= sizeof(c->path))
+		return err_set(e, ENAMETOOLONG, "the cache directory's path is too long");
+	r = make_path(c->path, e);
+	if (r < 0)
+		return r;
+	fd = open(c->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(e, "open the cache directory %s", c->path);
+	/* Whoever can write there chooses what our guests run. */
+	if (st.st_uid != geteuid() || (st.st_mode & 022))
+		return err_set(e, EPERM,
+			       "the cache directory %s must belong to this user and be writable "
+			       "by nobody else (chmod 700)",
+			       c->path);
+	c->fd = take_fd(&fd);
+	return 0;
+}
+
+void cache_close(struct cache *c)
+{
+	close_fd(&c->fd);
+}
+
+static bool is_image(int fd)
+{
+	uint32_t magic;
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	       pread_all(fd, &magic, sizeof(magic), EROFS_SUPER_OFFSET) == 0 &&
+	       le32toh(magic) == EROFS_SUPER_MAGIC;
+}
+
+int cache_find(const struct cache *c, const char *key, int *ret_fd, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	char name[NAME_SIZE];
+
+	name_of(name, key, IMAGE);
+	fd = openat(c->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ENOENT : err_errno(e, "open %s/%s", c->path, name);
+	if (!is_image(fd)) {
+		unlinkat(c->fd, name, 0);
+		return -ENOENT;
+	}
+	futimens(fd, NULL);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* Is `fd` still what is called `name`? */
+static bool has_name(const struct cache *c, int fd, const char *name)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && fstatat(c->fd, name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static int lock(int fd)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return neg_errno();
+	log_info("waiting for another bulkhead that packs the same directory");
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return neg_errno();
+	return 0;
+}
+
+int cache_begin(const struct cache *c, const char *key, int *ret_fd, struct err *e)
+{
+	char partial[NAME_SIZE], image[NAME_SIZE];
+	int r;
+
+	name_of(partial, key, PARTIAL);
+	name_of(image, key, IMAGE);
+	for (;;) {
+		_cleanup_close_ int fd = -1;
+
+		fd = openat(c->fd, partial, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return err_errno(e, "create %s/%s", c->path, partial);
+		r = lock(fd);
+		if (r < 0)
+			return err_code(e, r, "lock %s/%s", c->path, partial);
+		/* While we waited it may have been renamed (it is ready now) or
+		 * removed (its maker gave up). */
+		if (!has_name(c, fd, partial))
+			continue;
+		if (faccessat(c->fd, image, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+			unlinkat(c->fd, partial, 0);
+			return -EEXIST;
+		}
+		if (ftruncate(fd, 0) < 0)
+			return err_errno(e, "empty %s/%s", c->path, partial);
+		*ret_fd = take_fd(&fd);
+		return 0;
+	}
+}
+
+int cache_publish(const struct cache *c, const char *key, int fd, struct err *e)
+{
+	char partial[NAME_SIZE], image[NAME_SIZE];
+
+	name_of(partial, key, PARTIAL);
+	name_of(image, key, IMAGE);
+	/* After a power failure a name without its data would be a root file
+	 * system full of zeros. */
+	if (fsync(fd) < 0)
+		return err_errno(e, "write %s/%s", c->path, partial);
+	if (renameat(c->fd, partial, c->fd, image) < 0)
+		return err_errno(e, "rename %s/%s", c->path, partial);
+	return 0;
+}
+
+void cache_abandon(const struct cache *c, const char *key)
+{
+	char partial[NAME_SIZE];
+
+	name_of(partial, key, PARTIAL);
+	unlinkat(c->fd, partial, 0);
+}
+
+struct entry {
+	char name[NAME_SIZE];
+	struct timespec used;
+	uint64_t bytes;
+};
+
+static int by_use(const void *a, const void *b)
+{
+	const struct timespec *x = &((const struct entry *)a)->used;
+	const struct timespec *y = &((const struct entry *)b)->used;
+
+	if (x->tv_sec != y->tv_sec)
+		return x->tv_sec > y->tv_sec ? -1 : 1;
+	if (x->tv_nsec != y->tv_nsec)
+		return x->tv_nsec > y->tv_nsec ? -1 : 1;
+	return 0;
+}
+
+static bool ends_with(const char *text, const char *suffix)
+{
+	size_t n = strlen(text), m = strlen(suffix);
+
+	return n > m && strcmp(text + n - m, suffix) == 0;
+}
+
+/* A partial image that nobody has locked: its maker is gone. */
+static void drop_partial(const struct cache *c, const char *name)
+{
+	_cleanup_close_ int fd = -1;
+
+	fd = openat(c->fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && has_name(c, fd, name))
+		unlinkat(c->fd, name, 0);
+}
+
+/* All images in *ret, which is the caller's to free. */
+static size_t list_images(const struct cache *c, DIR *dir, struct entry **ret)
+{
+	struct entry *list = NULL, *p;
+	struct dirent *d;
+	struct stat st;
+	size_t n = 0;
+
+	while ((d = readdir(dir))) {
+		if (strlen(d->d_name) >= NAME_SIZE)
+			continue;
+		if (ends_with(d->d_name, PARTIAL))
+			drop_partial(c, d->d_name);
+		if (!ends_with(d->d_name, IMAGE) ||
+		    fstatat(c->fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		p = reallocarray(list, n + 1, sizeof(*p));
+		if (!p)
+			break;
+		list = p;
+		snprintf(list[n].name, sizeof(list[n].name), "%.79s", d->d_name);
+		list[n].used = st.st_mtim;
+		list[n].bytes = (uint64_t)st.st_blocks * 512;
+		n++;
+	}
+	*ret = list;
+	return n;
+}
+
+void cache_prune(const struct cache *c, const char *keep, unsigned int images_max,
+		 uint64_t bytes_max)
+{
+	_cleanup_free_ struct entry *list = NULL;
+	char kept[NAME_SIZE];
+	uint64_t bytes = 0;
+	size_t n;
+	DIR *dir;
+	int fd;
+
+	fd = openat(c->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		close_fd(&fd);
+		return;
+	}
+	name_of(kept, keep, IMAGE);
+	n = list_images(c, dir, &list);
+	closedir(dir);
+	if (n)
+		qsort(list, n, sizeof(*list), by_use);
+	for (size_t i = 0; i < n; i++) {
+		bytes += list[i].bytes;
+		if ((i >= images_max || bytes > bytes_max) && strcmp(list[i].name, kept) != 0)
+			unlinkat(c->fd, list[i].name, 0);
+	}
+}
