@@ -29,9 +29,11 @@
  * exit, however long that takes (a process in the middle of a disk request
  * cannot die), because a late write would land in memory that the guest has
  * reused.  Only the vCPU that asked waits; other devices and the console go
- * on, and loop_stop() ends the wait with -ESHUTDOWN.  What an exit does not
- * end: O_DIRECT requests that a killed process had given to io_uring or the
- * kernel's AIO may still complete into its pages.
+ * on, and the loop's end ends the wait with -ESHUTDOWN.  (At the end of a
+ * machine, therefore, end the vCPU gate before loop_stop(): a vCPU whose wait
+ * was cut short must not enter the guest.)  What an exit does not wait for:
+ * reads with O_DIRECT that the process had given to io_uring; the kernel
+ * finishes these on its own and they may still land in guest memory.
  *
  * A device is lost when its process dies, hangs up, misses a deadline or says
  * something that makes no sense.  Its process is killed, on_lost is called
