@@ -80,9 +80,8 @@ int main(void)
 	mounts_system(&p);
 	net_configure(&p);
 	net_write_resolv_conf(&p);
-	if (p.image_init) {
-		close(tty);
+	/* The terminal stays open until exec: closed, it would forget its size. */
+	if (p.image_init)
 		command_become_image_init(&p);
-	}
 	run_command(&p, tty);
 }

@@ -127,14 +127,15 @@ static void reap(struct run *run)
 /* The requests that busybox's poweroff, halt and reboot send to process 1. */
 static void handle_signal(struct run *run, uint32_t sig)
 {
-	if (sig == SIGUSR1 || sig == SIGUSR2)
-		run->reboot = RB_POWER_OFF;
-	else if (sig == SIGTERM || sig == SIGINT)
-		run->reboot = RB_AUTOBOOT;
-	if (sig == SIGCHLD)
+	if (sig == SIGCHLD) {
 		reap(run);
-	else
-		stop_command(run);
+		return;
+	}
+	/* A command that has ended has a status, and that is what counts. */
+	if (run->stage >= CLEARING)
+		return;
+	run->reboot = sig == SIGUSR1 || sig == SIGUSR2 ? RB_POWER_OFF : RB_AUTOBOOT;
+	stop_command(run);
 }
 
 static void read_signals(struct run *run)
