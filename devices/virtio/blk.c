@@ -21,6 +21,7 @@
 #include <linux/virtio_ring.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "devices/backend/disk.h"
@@ -60,7 +61,8 @@ struct blk {
 	struct virtio_blk_config config;
 	bool write_back; /* the driver flushes; otherwise every write is durable */
 
-	struct blk_request *slots, *free;
+	struct blk_request *slots, *free; /* DEPTH of them; those used and free again */
+	unsigned int fresh;		  /* slots from here on were never used */
 	struct iovec *iovs;
 	uint32_t dirty;	   /* queues with something to publish */
 	uint32_t starved;  /* queues that found no slot */
@@ -77,6 +79,28 @@ static void tell_queues(struct blk *blk)
 		vhost_user_flush(blk->backend, (unsigned int)__builtin_ctz(dirty));
 	counter_add(&blk->seat->counters->syscalls, now - blk->syscalls);
 	blk->syscalls = now;
+}
+
+static struct blk_request *get_slot(struct blk *blk)
+{
+	struct blk_request *r = blk->free;
+
+	if (r) {
+		blk->free = r->next_free;
+		return r;
+	}
+	if (blk->fresh == DEPTH)
+		return NULL;
+	r = &blk->slots[blk->fresh];
+	r->iov = &blk->iovs[blk->fresh * IOV_MAX_PER_REQUEST];
+	blk->fresh++;
+	return r;
+}
+
+static void put_slot(struct blk *blk, struct blk_request *r)
+{
+	r->next_free = blk->free;
+	blk->free = r;
 }
 
 /* Return the chain: status, used element, slot. */
@@ -98,8 +122,7 @@ static void finish(struct blk *blk, struct blk_request *r, uint8_t status)
 		counter_add(&c->bytes_in, r->data_len);
 	else
 		counter_add(&c->bytes_out, r->sent_len);
-	r->next_free = blk->free;
-	blk->free = r;
+	put_slot(blk, r);
 	for (; blk->starved; blk->starved &= blk->starved - 1)
 		vhost_user_again(blk->backend, (unsigned int)__builtin_ctz(blk->starved));
 }
@@ -257,19 +280,16 @@ static bool take_requests(struct blk *blk, unsigned int q)
 	struct virtqueue_chain chain;
 
 	for (unsigned int i = 0; i < BUDGET; i++) {
-		struct blk_request *r = blk->free;
+		struct blk_request *r = get_slot(blk);
 
 		if (!r) {
 			blk->starved |= 1u << q;
 			return false;
 		}
-		if (!vhost_user_pop(blk->backend, q, &chain, r->iov, IOV_MAX_PER_REQUEST))
-			return false;
-		blk->free = r->next_free;
 		r->queue = q;
-		if (!start(blk, r, &chain)) {
-			r->next_free = blk->free;
-			blk->free = r;
+		if (!vhost_user_pop(blk->backend, q, &chain, r->iov, IOV_MAX_PER_REQUEST) ||
+		    !start(blk, r, &chain)) {
+			put_slot(blk, r);
 			return false;
 		}
 	}
@@ -361,18 +381,20 @@ static void fill_config(struct blk *blk)
 	}
 }
 
+#define SLOTS_BYTES (DEPTH * sizeof(struct blk_request))
+#define IOVS_BYTES  (DEPTH * IOV_MAX_PER_REQUEST * sizeof(struct iovec))
+
+/* Mapped, because malloc would touch it to clear it: pages that were never
+ * used cost nothing. */
 static int make_slots(struct blk *blk, struct err *e)
 {
-	/* Zero pages until used: the depth of the guest decides what is real. */
-	blk->slots = calloc(DEPTH, sizeof(*blk->slots));
-	blk->iovs = calloc(DEPTH * (size_t)IOV_MAX_PER_REQUEST, sizeof(*blk->iovs));
-	if (!blk->slots || !blk->iovs)
-		return err_set(e, ENOMEM, "%s: out of memory", blk->seat->name);
-	for (unsigned int i = DEPTH; i-- > 0;) {
-		blk->slots[i].iov = &blk->iovs[i * IOV_MAX_PER_REQUEST];
-		blk->slots[i].next_free = blk->free;
-		blk->free = &blk->slots[i];
-	}
+	void *p = mmap(NULL, SLOTS_BYTES + IOVS_BYTES, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return err_errno(e, "%s: memory for requests", blk->seat->name);
+	blk->slots = p;
+	blk->iovs = (struct iovec *)(void *)((uint8_t *)p + SLOTS_BYTES);
 	return 0;
 }
 
@@ -426,8 +448,8 @@ int blk_main(const struct device_seat *seat, const struct blk_params *params, st
 		r = run(&blk, e);
 	vhost_user_backend_free(blk.backend);
 	disk_free(blk.disk);
-	free(blk.iovs);
-	free(blk.slots);
+	if (blk.slots)
+		munmap(blk.slots, SLOTS_BYTES + IOVS_BYTES);
 	close(params->fd);
 	return r;
 }

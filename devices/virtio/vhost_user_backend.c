@@ -22,6 +22,7 @@
 
 #define PEER_DEADLINE_NS (5 * NS_PER_S) /* half a message, or a full socket */
 #define EVENTS_PER_WAIT	 16
+#define ROUNDS_PER_WAIT	 4 /* of busy queues, before the next look at events */
 
 /* How a request was dealt with; negative: the front end broke the protocol
  * (or we cannot go on), and *e says how. */
@@ -75,7 +76,7 @@ struct vhost_user_backend *vhost_user_backend_new(const struct device_seat *seat
 						  const struct vhost_user_device *dev,
 						  struct err *e)
 {
-	struct vhost_user_backend *b = calloc(1, sizeof(*b));
+	struct vhost_user_backend *b = calloc(1, sizeof(*b) + dev->nqueues * sizeof(b->ring[0]));
 
 	if (!b) {
 		err_set(e, ENOMEM, "%s: out of memory", seat->name);
@@ -85,7 +86,7 @@ struct vhost_user_backend *vhost_user_backend_new(const struct device_seat *seat
 	b->dev = *dev;
 	b->inflight_fd = -1;
 	b->enable_needed = true;
-	for (unsigned int q = 0; q < VHOST_USER_MAX_QUEUES; q++)
+	for (unsigned int q = 0; q < dev->nqueues; q++)
 		b->ring[q].kick_fd = b->ring[q].call_fd = b->ring[q].err_fd = -1;
 	b->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (b->epoll_fd < 0) {
@@ -587,7 +588,7 @@ int vhost_user_serve(struct vhost_user_backend *b, struct err *e)
 			r = err_errno(e, "%s: wait for events", b->seat->name);
 		for (int i = 0; i < n && r == 0; i++)
 			r = serve_event(b, &ev[i], e);
-		if (r == 0)
+		for (unsigned int i = 0; r == 0 && b->again && i < ROUNDS_PER_WAIT; i++)
 			serve_queues(b);
 	}
 	for (unsigned int q = 0; q < b->dev.nqueues; q++)

@@ -39,8 +39,8 @@ struct vhost_user_backend {
 	struct shared_map inflight; /* the one in use (SET_INFLIGHT_FD) */
 	uint16_t inflight_queues, inflight_size;
 
-	uint32_t again; /* queues to process before sleeping */
-	struct vhost_user_ring ring[VHOST_USER_MAX_QUEUES];
+	uint32_t again;		       /* queues to process before sleeping */
+	struct vhost_user_ring ring[]; /* dev.nqueues */
 };
 
 /* What an event of the loop's epoll belongs to (high half of its data). */
