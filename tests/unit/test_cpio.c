@@ -48,7 +48,7 @@ static struct entry next(const char *data, size_t len, size_t *at)
 	assert_memory_equal(h, "070701", 6);
 	e.ino = field(h, 0);
 	e.mode = field(h, 1);
-	e.nlink = field(h, 4);
+	e.nlink = field(h, (size_t)4);
 	e.size = field(h, 6);
 	e.major = field(h, 9);
 	e.minor = field(h, 10);
@@ -56,9 +56,9 @@ static struct entry next(const char *data, size_t len, size_t *at)
 	assert_true(name_size <= sizeof(e.name));
 	memcpy(e.name, h + 110, name_size);
 	assert_int_equal(e.name[name_size - 1], 0);
-	*at = ALIGN_UP(*at + 110 + name_size, 4);
+	*at = ALIGN_UP(*at + 110 + name_size, (size_t)4);
 	e.data = data + *at;
-	*at = ALIGN_UP(*at + e.size, 4);
+	*at = ALIGN_UP(*at + e.size, (size_t)4);
 	assert_true(*at <= len);
 	return e;
 }
@@ -183,7 +183,7 @@ static void test_initramfs(void **state)
 	assert_int_equal(e.size, sizeof(init));
 	assert_memory_equal(e.data, init, sizeof(init));
 	e = next(data, size, &at);
-	assert_string_equal(e.name, BH_PARAMS_PATH + 1);
+	assert_string_equal(e.name, &BH_PARAMS_PATH[1]);
 	assert_int_equal(e.size, sizeof(params_text));
 	assert_memory_equal(e.data, params_text, sizeof(params_text));
 	e = next(data, size, &at);

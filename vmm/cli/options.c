@@ -76,9 +76,10 @@ static int unknown_option(const struct command *cmd, const char *given, struct e
 	for (size_t i = 0; i < cmd->noptions; i++)
 		if (!cmd->options[i].hidden)
 			names[n++] = cmd->options[i].name;
-	printable(shown, sizeof(shown), given);
+	/* Without its value, which nobody has to read again. */
+	printable(shown, MIN(sizeof(shown), 2 + strcspn(given + 2, "=") + 1), given);
 	if (strncmp(given, "--", 2) == 0)
-		near = nearest_name(given + 2, names, n);
+		near = nearest_name(shown + 2, names, n);
 	if (near)
 		return err_set(e, EINVAL, "%s: unknown option %s; is --%s meant?", cmd->name, shown,
 			       near);
