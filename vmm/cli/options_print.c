@@ -106,7 +106,7 @@ static const char completion_head[] =
 	"\n"
 	"_bulkhead_words() {\n"
 	"\tmapfile -t COMPREPLY < <(compgen -W \"$1\" -- \"$cur\")\n"
-	"\t[[ ${#COMPREPLY[@]} != 1 || $COMPREPLY != *= ]] || compopt -o nospace 2>/dev/null\n"
+	"\t[[ ${#COMPREPLY[@]} != 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null\n"
 	"}\n"
 	"\n"
 	"_bulkhead_files() {\n"

@@ -9,13 +9,16 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
+#include "vmm/image/pending.h"
 
-#define NAME_SIZE 80 /* 64 digits and a suffix */
-#define IMAGE	  ".erofs"
-#define PARTIAL	  ".tmp"
+#define NAME_SIZE     80 /* 64 digits and a suffix */
+#define LOCK_PAUSE_NS (20 * 1000 * 1000)
+#define IMAGE	      ".erofs"
+#define PARTIAL	      ".tmp"
 
 /* Documentation/filesystems/erofs.rst: the superblock is at 1024. */
 #define EROFS_SUPER_OFFSET 1024
@@ -137,16 +140,23 @@ static bool has_name(const struct cache *c, int fd, const char *name)
 	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/* Looks again and again instead of waiting in flock(): a blocked signal would
+ * not interrupt it. */
 static int lock(int fd)
 {
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	if (errno != EWOULDBLOCK)
-		return neg_errno();
-	log_info("waiting for another bulkhead that packs the same directory");
-	while (flock(fd, LOCK_EX) < 0)
-		if (errno != EINTR)
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
+	bool told = false;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
 			return neg_errno();
+		if (!told)
+			log_info("waiting for another bulkhead that packs the same directory");
+		told = true;
+		if (end_is_pending())
+			return -EINTR;
+		nanosleep(&pause, NULL);
+	}
 	return 0;
 }
 

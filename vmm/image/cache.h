@@ -37,7 +37,8 @@ int cache_find(const struct cache *c, const char *key, int *ret_fd, struct err *
 
 /*
  * Wait until nobody else makes KEY, and hold its empty KEY.tmp open and
- * locked.  0, or -EEXIST when somebody else has made KEY.erofs meanwhile; -errno.
+ * locked.  0, or -EEXIST when somebody else has made KEY.erofs meanwhile;
+ * -EINTR (pending.h); -errno.
  */
 int cache_begin(const struct cache *c, const char *key, int *ret_fd, struct err *e);
 

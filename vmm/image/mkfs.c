@@ -18,6 +18,7 @@
 
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
+#include "vmm/image/pending.h"
 
 #define PROGRAM	    "mkfs.erofs"
 #define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -137,15 +138,6 @@ exec_program(const char *program, char **argv, int dir_fd, int output, pid_t par
 	_exit(EXEC_FAILED);
 }
 
-static bool end_is_pending(void)
-{
-	sigset_t pending;
-
-	return sigpending(&pending) == 0 &&
-	       (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
-		sigismember(&pending, SIGHUP) == 1);
-}
-
 /* What the child writes, until it has closed its end.  -EINTR as in mkfs.h. */
 static int read_output(int fd, char out[OUTPUT_MAX])
 {
@@ -227,6 +219,9 @@ static int run_child(const char *program, char **argv, int dir_fd, struct err *e
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return err_errno(e, "wait for " PROGRAM);
+	/* A Ctrl-C reaches the child too, which may be the first to die. */
+	if (r == -EINTR || end_is_pending())
+		return err_set(e, EINTR, "interrupted");
 	if (r < 0)
 		return err_code(e, r, "run " PROGRAM);
 	return judge(status, output, e);

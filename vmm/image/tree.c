@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "vmm/base/util.h"
+#include "vmm/image/pending.h"
 
 #define DEPTH_MAX    256  /* levels: each holds a descriptor */
+#define LOOK_UP	     1024 /* entries between two looks for pending signals */
 #define EXCLUDED_MAX 1024 /* each becomes an argument of mkfs.erofs */
 
 struct scan {
@@ -178,6 +180,8 @@ static int scan_entry(struct scan *s, int parent, const char *name, unsigned int
 {
 	struct stat st;
 
+	if (s->tree->entries % LOOK_UP == 0 && end_is_pending())
+		return err_set(s->e, EINTR, "interrupted");
 	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
 		return fail(s, "look at");
 	if (S_ISDIR(st.st_mode))

@@ -32,7 +32,8 @@ void tree_release(struct tree *t);
  * left out.  The key is made of every entry's path, device, inode, mode, owner,
  * size, and times of last change, so that no file has to be read.
  * 0; -EACCES with the name of what cannot be read; -E2BIG (too deep, too many
- * mounts); -errno.  *ret is the caller's to release when 0 was returned.
+ * mounts); -EINTR
+ * (pending.h); -errno.  *ret is the caller's to release when 0 was returned.
  */
 int tree_scan(int dir_fd, const struct stat *skip, struct tree *ret, struct err *e);
 
