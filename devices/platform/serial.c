@@ -30,6 +30,10 @@
 
 #define FIFO_LEN 16u
 
+/* Reads of LSR in a row, nothing between them, that only a driver makes which
+ * waits for input (or for room) by polling.  Linux's probe never does. */
+#define LISTEN_POLLS 3u
+
 /* What the modem lines show: there is always somebody at the other end. */
 #define LINES_ON (UART_MSR_CTS | UART_MSR_DSR | UART_MSR_DCD)
 #define LINES	 (LINES_ON | UART_MSR_RI)
@@ -54,6 +58,8 @@ struct serial {
 	bool empty_latched; /* the "transmitter empty" interrupt has not been reported */
 	bool rts_seen;	    /* the driver knows how to use RTS */
 	bool input_refused; /* serial_feed() has left bytes with its caller */
+	unsigned int polls; /* reads of LSR in a row */
+	bool polling;	    /* the driver listens by polling */
 	bool data_reported; /* IIR has told of data since the last byte came in */
 	unsigned int pending;
 	struct ring rx, tx, input;
@@ -195,11 +201,22 @@ static void thr_write(struct serial *s, uint8_t byte)
 	drain(s);
 }
 
-/* Move input into the FIFO, unless the line is cut (loopback) or the driver
- * holds the sender off. */
+/*
+ * Does anybody wait for input?  Until then it stays in our buffer: drivers
+ * clear the FIFO and read RBR for luck when they open the port, and what was
+ * typed or piped in ahead must not be eaten by that.  Linux's probe sets all
+ * bits of IER for a moment, but at a port whose line was never set up.
+ */
+static bool listening(const struct serial *s)
+{
+	return ((s->ier & UART_IER_RDI) && s->lcr) || s->polling;
+}
+
+/* Move input into the FIFO, unless nobody listens, the line is cut (loopback)
+ * or the driver holds the sender off. */
 static void refill(struct serial *s)
 {
-	if (loopback(s) || (s->rts_seen && !(s->mcr & UART_MCR_RTS)))
+	if (!listening(s) || loopback(s) || (s->rts_seen && !(s->mcr & UART_MCR_RTS)))
 		return;
 	while (s->input.count && s->rx.count < rx_capacity(s))
 		receive(s, ring_get(&s->input, s->input_buf, SERIAL_INPUT_MAX));
@@ -260,7 +277,9 @@ static void mcr_write(struct serial *s, uint8_t v)
 }
 
 /*
- * Clearing the receiver loses what is in its FIFO.  Clearing the transmitter
+ * Clearing the receiver loses what is in its FIFO.  Switching the FIFO on does
+ * not, unlike on the part: Linux does it after it has enabled the interrupt,
+ * and what has come in by then is input.  Clearing the transmitter
  * loses nothing: bytes in its FIFO are there because the sink is slow, and
  * the driver, which reckons in baud rates, thinks that they left long ago.
  * Linux clears after 40 ms when a terminal is closed; a command's last output
@@ -269,12 +288,11 @@ static void mcr_write(struct serial *s, uint8_t v)
  */
 static void fcr_write(struct serial *s, uint8_t v)
 {
-	uint8_t was = s->fcr;
-
 	/* Without bit 0 the others are not programmed. */
 	s->fcr = v & UART_FCR_ENABLE_FIFO ? v & (UART_FCR_ENABLE_FIFO | UART_FCR_TRIGGER_MASK) : 0;
-	if (((was ^ v) & UART_FCR_ENABLE_FIFO) || (fifo_enabled(s) && (v & UART_FCR_CLEAR_RCVR)))
+	if (v & UART_FCR_ENABLE_FIFO && v & UART_FCR_CLEAR_RCVR)
 		s->rx = (struct ring){ 0 };
+	s->polling = false; /* somebody opens the port */
 }
 
 static void ier_write(struct serial *s, uint8_t v)
@@ -353,11 +371,14 @@ static bool room_to_tell(struct serial *s)
 	return true;
 }
 
-/*
- * One byte of an access.  Not after a write of FCR is the FIFO filled again:
- * Linux clears it several times in a row when it opens the port, and each time
- * would cost sixteen bytes more of what was typed ahead.
- */
+static void count_polls(struct serial *s, unsigned int reg, bool write)
+{
+	s->polls = reg == UART_LSR && !write ? s->polls + 1 : 0;
+	if (s->polls >= LISTEN_POLLS)
+		s->polling = true;
+}
+
+/* One byte of an access. */
 static void access_byte(struct serial *s, unsigned int reg, uint8_t *data, bool write)
 {
 	bool tell;
@@ -367,8 +388,8 @@ static void access_byte(struct serial *s, unsigned int reg, uint8_t *data, bool 
 		register_write(s, reg, *data);
 	else
 		*data = register_read(s, reg);
-	if (!write || reg != UART_FCR)
-		refill(s);
+	count_polls(s, reg, write);
+	refill(s);
 	update_interrupt(s);
 	tell = room_to_tell(s);
 	pthread_mutex_unlock(&s->lock);

@@ -9,7 +9,8 @@
  * FIFO, loses that byte, as on the real part (Linux's console does so after
  * waiting 10 ms).
  *
- * Input: 16 bytes of FIFO, filled from a bounded buffer.  When the guest has
+ * Input: 16 bytes of FIFO, filled from a bounded buffer once somebody listens
+ * (the receive interrupt is enabled, or LSR is polled).  When the guest has
  * once raised RTS and lowers it, the FIFO is not filled until it is raised
  * again (Linux does that with CRTSCTS when its own buffer fills).
  *
