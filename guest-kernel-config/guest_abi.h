@@ -45,33 +45,33 @@
 #ifndef GUEST_ABI_H
 #define GUEST_ABI_H
 
-#define BH_EXIT_PORT 0x5b0
+#define BH_EXIT_PORT	 0x5b0
 #define BH_EXIT_PORT_LEN 8
-#define BH_EXIT_MAGIC 0x31584842u /* "BHX1" */
+#define BH_EXIT_MAGIC	 0x31584842u /* "BHX1" */
 
 /* How the run ended; the low byte of a status word is `code`. */
-#define BH_EXIT_EXITED 0    /* the command exited with `code` */
-#define BH_EXIT_SIGNALED 1  /* the command was ended by signal `code` */
-#define BH_EXIT_NOT_FOUND 2 /* the command could not be found; code is errno */
-#define BH_EXIT_NOT_EXEC 3  /* ... or not executed; code is errno */
-#define BH_EXIT_FAILED 4    /* init could not set the guest up; see the text */
+#define BH_EXIT_EXITED		   0 /* the command exited with `code` */
+#define BH_EXIT_SIGNALED	   1 /* the command was ended by signal `code` */
+#define BH_EXIT_NOT_FOUND	   2 /* the command could not be found; code is errno */
+#define BH_EXIT_NOT_EXEC	   3 /* ... or not executed; code is errno */
+#define BH_EXIT_FAILED		   4 /* init could not set the guest up; see the text */
 #define BH_EXIT_STATUS(kind, code) (((kind) << 8) | ((code)&0xff))
 
 #define BH_EXIT_OP_PHASE (1u << 24)
-#define BH_EXIT_OP_TEXT (2u << 24)
+#define BH_EXIT_OP_TEXT	 (2u << 24)
 #define BH_EXIT_TEXT_MAX 512
 
-#define BH_PHASE_INIT 1    /* init runs, the console is set up for input */
+#define BH_PHASE_INIT	 1 /* init runs, the console is set up for input */
 #define BH_PHASE_COMMAND 2 /* the command is about to be executed */
 
 #define BH_PARAMS_PATH "/bulkhead.params"
-#define BH_PARAMS_MAX (1u << 20)
+#define BH_PARAMS_MAX  (1u << 20)
 
-#define BH_DLE 0x10
-#define BH_STREAM_EOF 'E'
+#define BH_DLE		 0x10
+#define BH_STREAM_EOF	 'E'
 #define BH_STREAM_SIGNAL 'S'
 
-#define BH_SERIAL_PORT 0x3f8
+#define BH_SERIAL_PORT	0x3f8
 #define BH_PVPANIC_PORT 0x505
 
 #endif

@@ -233,9 +233,9 @@ static void make_nodes(void)
 		unsigned int minor;
 		mode_t mode;
 	} nodes[] = {
-		{ "/dev/net/tun", 200, 0666 },	    { "/dev/fuse", 229, 0666 },
+		{ "/dev/net/tun", 200, 0666 },	      { "/dev/fuse", 229, 0666 },
 		{ "/dev/mapper/control", 236, 0600 }, { "/dev/loop-control", 237, 0660 },
-		{ "/dev/vhost-net", 238, 0660 },    { "/dev/vhost-vsock", 241, 0660 },
+		{ "/dev/vhost-net", 238, 0660 },      { "/dev/vhost-vsock", 241, 0660 },
 	};
 
 	mkdir("/dev/net", 0755);
