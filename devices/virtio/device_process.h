@@ -78,4 +78,36 @@ int blk_main(const struct device_seat *seat, const struct blk_params *params, st
 int net_main(const struct device_seat *seat, const struct net_params *params, struct err *e);
 int rng_main(const struct device_seat *seat, const struct rng_params *params, struct err *e);
 
+/*
+ * What a device process asks of the kernel after confine(), with the reason;
+ * its filter allows this and nothing else.  (The C library is glibc; liburing
+ * adds nothing of its own.)
+ *
+ * All of them:
+ *   epoll_pwait		the loop
+ *   epoll_ctl			a kick fd comes or goes
+ *   recvmsg, sendmsg		the front end's messages
+ *   ppoll			half a message, a full socket, no memory in the kernel
+ *   restart_syscall		ppoll with a deadline, after a stop signal
+ *   write			call and error eventfds, log lines
+ *   fstat			size of a memory region's file
+ *   mmap			a memory region: PROT_READ | PROT_WRITE, MAP_SHARED, fd >= 0
+ *   munmap			the same; buffers at the end
+ *   close			fds that the front end replaced or sent too many
+ *   brk			free() at the end
+ *   clock_gettime		where the vDSO cannot answer it
+ *   exit_group
+ * blk:
+ *   io_uring_enter		requests in and out (the ring is restricted)
+ *   preadv2, pwritev2		without io_uring; and bounced direct I/O
+ *   fdatasync			without io_uring
+ *   fallocate			without io_uring; and again where io_uring's failed
+ *   ioctl BLKDISCARD, BLKZEROOUT	disk is a block device only
+ * net:
+ *   readv, writev		frames: on the tap only
+ *   ioctl TUNSETOFFLOAD	the offloads that the guest accepted (tap with offloads)
+ * rng:
+ *   getrandom			what it is for
+ */
+
 #endif

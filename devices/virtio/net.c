@@ -44,7 +44,8 @@
 #define TX 1u
 
 #define BUDGET	    64u	 /* frames of one direction per turn */
-#define CHAIN_IOV   128u /* buffers of one chain */
+#define TX_IOV	    256u /* buffers of one chain */
+#define CHAIN_IOV   128u /* the same, receiving */
 #define WINDOW	    64u	 /* receive chains kept popped */
 #define WINDOW_IOV  384u
 #define ETHER_HDR   18u /* with a VLAN tag */
@@ -80,7 +81,7 @@ struct net {
 	uint8_t *spill;
 	uint32_t held, held_in_window; /* a frame that ran into the spill: its
 					  length, and how much is in the window */
-	struct iovec tx_iov[CHAIN_IOV];
+	struct iovec tx_iov[TX_IOV];
 };
 
 static struct device_counters *counters(const struct net *net)
@@ -315,7 +316,7 @@ static bool transmit(struct net *net)
 
 	net->tx_blocked = false;
 	virtqueue_disable_notify(vq);
-	for (; n < BUDGET && vhost_user_pop(net->backend, TX, &c, net->tx_iov, CHAIN_IOV); n++) {
+	for (; n < BUDGET && vhost_user_pop(net->backend, TX, &c, net->tx_iov, TX_IOV); n++) {
 		if (!send_one(net, &c)) {
 			virtqueue_unpop(vq, c.head);
 			net->tx_blocked = true;

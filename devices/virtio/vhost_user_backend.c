@@ -185,8 +185,10 @@ static int set_features(struct vhost_user_backend *b, struct vhost_user_msg *msg
 	if (any_started(b))
 		return f == b->features ? DONE : REFUSED;
 	if (f & ~b->dev.features || !(f >> VIRTIO_F_VERSION_1 & 1)) {
-		log_warn("%s: features 0x%llx refused (0x%llx offered, VERSION_1 needed)",
-			 b->seat->name, (unsigned long long)f, (unsigned long long)b->dev.features);
+		if (vhost_user_may_complain(b))
+			log_warn("%s: features 0x%llx refused (0x%llx offered, VERSION_1 needed)",
+				 b->seat->name, (unsigned long long)f,
+				 (unsigned long long)b->dev.features);
 		b->have_features = false;
 		return REFUSED;
 	}

@@ -14,6 +14,8 @@
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
+#define MAX_COMPLAINTS 32u
+
 static bool has_feature(const struct vhost_user_backend *b, unsigned int bit)
 {
 	return b->features >> bit & 1;
@@ -41,6 +43,15 @@ bool vhost_user_ring_active(const struct vhost_user_backend *b, unsigned int q)
 	return r->started && ring_enabled(b, r) && r->kick_fd >= 0 && virtqueue_running(&r->vq);
 }
 
+bool vhost_user_may_complain(struct vhost_user_backend *b)
+{
+	if (b->complaints == MAX_COMPLAINTS)
+		return false;
+	if (++b->complaints == MAX_COMPLAINTS)
+		log_warn("%s: no more of such lines from here on", b->seat->name);
+	return true;
+}
+
 static void tell_broken(struct vhost_user_backend *b, unsigned int q)
 {
 	struct vhost_user_ring *r = &b->ring[q];
@@ -49,7 +60,8 @@ static void tell_broken(struct vhost_user_backend *b, unsigned int q)
 		return;
 	r->told = true;
 	counter_add(&b->seat->counters->malformed, 1);
-	log_warn("%s: queue %u stopped: %s", b->seat->name, q, r->vq.why);
+	if (vhost_user_may_complain(b))
+		log_warn("%s: queue %u stopped: %s", b->seat->name, q, r->vq.why);
 	signal_eventfd(r->err_fd);
 }
 

@@ -40,6 +40,7 @@ struct vhost_user_backend {
 	uint16_t inflight_queues, inflight_size;
 
 	uint32_t again;		       /* queues to process before sleeping */
+	unsigned int complaints;       /* lines about the guest logged so far */
 	struct vhost_user_ring ring[]; /* dev.nqueues */
 };
 
@@ -48,6 +49,10 @@ enum vhost_user_source { SOURCE_SOCKET, SOURCE_KICK, SOURCE_DEVICE };
 
 int vhost_user_epoll_add(struct vhost_user_backend *b, int fd, enum vhost_user_source source,
 			 unsigned int index, uint32_t events);
+
+/* May one more line about what the guest did be logged?  A guest can go on
+ * doing it for ever. */
+bool vhost_user_may_complain(struct vhost_user_backend *b);
 
 /* The ring is served now. */
 bool vhost_user_ring_active(const struct vhost_user_backend *b, unsigned int q);
