@@ -62,9 +62,12 @@ static void send_many_fds(struct fake_backend *f, struct vhost_user_msg *m)
 	c->cmsg_len = CMSG_LEN(32 * sizeof(int));
 	for (size_t i = 0; i < 32; i++)
 		memcpy(CMSG_DATA(c) + i * sizeof(int), &f->sock, sizeof(int));
+	/* With the header, and again with the payload. */
 	if (sendmsg(f->sock, &mh, MSG_NOSIGNAL) < 0)
 		return;
-	send_raw(f, &m->payload, m->hdr.size);
+	iov = (struct iovec){ .iov_base = &m->payload, .iov_len = m->hdr.size };
+	if (sendmsg(f->sock, &mh, MSG_NOSIGNAL) < 0)
+		return;
 }
 
 /* Change the answer, or send something of its own.  True: send *m. */
