@@ -1,6 +1,7 @@
 /*
  * doctor_host.c - what else Bulkhead can use on this host: a tap, io_uring,
- * user namespaces, cgroups, huge pages behind shared memory, mkfs.erofs.
+ * user namespaces, cgroups, huge pages behind shared memory, mkfs.erofs and a
+ * guest kernel.
  *
  * Nothing is taken from a version number: each thing is tried, those that
  * would change this process (namespaces, mounts) in a child.
@@ -21,6 +22,7 @@
 #include <sys/wait.h>
 
 #include "vmm/base/util.h"
+#include "vmm/image/guest_kernel.h"
 
 #define PATH_LEN  1024
 #define HUGE_SIZE (2 * MIB)
@@ -402,6 +404,26 @@ static void check_programs(struct doctor_report *r)
 	}
 }
 
+static void check_guest_kernel(struct doctor_report *r)
+{
+	struct doctor_check *c = doctor_add(r, "guest-kernel", "guest kernel", false);
+	_cleanup_free_ char *path = NULL;
+	char text[160];
+	struct err e = { 0 };
+
+	if (guest_kernel_find(NULL, &path, &e) == 0) {
+		snprintf(text, sizeof(text), "%.150s", path);
+		doctor_set(c, DOCTOR_YES, text, "", "");
+	} else {
+		/* The full message names every place: too long for a line. */
+		snprintf(text, sizeof(text), "%.150s",
+			 getenv("BULKHEAD_KERNEL") ? e.text
+						   : "none in the places that run searches");
+		doctor_set(c, DOCTOR_NO, text, "running without --kernel FILE",
+			   "make guest-kernel, or name one in BULKHEAD_KERNEL");
+	}
+}
+
 void doctor_check_host(struct doctor_report *r, const char *root)
 {
 	check_tap(r, root);
@@ -410,4 +432,5 @@ void doctor_check_host(struct doctor_report *r, const char *root)
 	check_cgroup(r, root);
 	check_huge(r, root);
 	check_programs(r);
+	check_guest_kernel(r);
 }
