@@ -133,6 +133,8 @@ static int parse_one(const struct command *cmd, int argc, char **argv, int *at, 
 	uint64_t bit;
 
 	opt = match(cmd, text);
+	if (strncmp(text, "--help=", 7) == 0)
+		return err_set(e, EINVAL, "--help takes no argument");
 	if (!opt)
 		return unknown_option(cmd, text, e);
 	bit = 1ULL << (opt - cmd->options);

@@ -107,7 +107,7 @@ static const struct option run_options[] = {
 		       ".Bl -tag -width direct=on\n"
 		       ".It Cm ro\n"
 		       "The guest cannot write to it.\n"
-		       "Without it nobody else may have the file open in Bulkhead for writing.\n"
+		       "Without it the file is locked, and no other Bulkhead can attach it.\n"
 		       ".It Cm id= Ns Ar ID\n"
 		       "The disk's serial number in the guest, up to 20 letters, digits,\n"
 		       ".Ql \\&. ,\n"

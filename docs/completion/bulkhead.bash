@@ -1,0 +1,80 @@
+# bash completion for bulkhead; made by `bulkhead help --completion` from the
+# program's own table of options. Do not edit.
+
+_bulkhead_words() {
+	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+	[[ ${#COMPREPLY[@]} != 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
+}
+
+_bulkhead_files() {
+	mapfile -t COMPREPLY < <(compgen -W "$2" -- "$cur"; compgen "$1" -- "$cur")
+	compopt -o filenames 2>/dev/null
+}
+
+_bulkhead() {
+	local cur prev word with_arg='' names='' i
+
+	COMPREPLY=()
+	cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	# Bash takes --name=value apart at the '='.
+	if [[ $cur == = ]]; then
+		cur=''
+	elif [[ $prev == = ]]; then
+		prev=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	if ((COMP_CWORD == 1)); then
+		_bulkhead_words 'run doctor help --help --version'
+		return
+	fi
+	case ${COMP_WORDS[1]}:$prev in
+	run:--rootfs) _bulkhead_files -f ''; return ;;
+	run:--kernel) _bulkhead_files -f ''; return ;;
+	run:--initrd) _bulkhead_files -f ''; return ;;
+	run:--cmdline) return ;;
+	run:--cpus) return ;;
+	run:--memory) return ;;
+	run:--disk) _bulkhead_files -f ''; return ;;
+	run:--net) _bulkhead_words 'tap= fd= none'; return ;;
+	run:--env) return ;;
+	run:--workdir) return ;;
+	run:--timeout) return ;;
+	run:--console) _bulkhead_files -f 'stdio none'; return ;;
+	run:--name) return ;;
+	run:--report) _bulkhead_files -f ''; return ;;
+	run:--on-device-loss) _bulkhead_words 'stop continue'; return ;;
+	run:--seccomp) _bulkhead_words 'on off'; return ;;
+	help:help) _bulkhead_words 'run doctor help '; return ;;
+	esac
+	case ${COMP_WORDS[1]} in
+	run)
+		names=' --rootfs --kernel --initrd --cmdline --cpus --memory --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --verbose'
+		with_arg=' --rootfs --kernel --initrd --cmdline --cpus --memory --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp'
+		;;
+	doctor)
+		names=' --json --verbose'
+		with_arg=''
+		;;
+	help)
+		names=''
+		with_arg=''
+		;;
+	*) return ;;
+	esac
+	# Behind the first operand nothing is ours to complete.
+	for ((i = 2; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		case $word in
+		--) return ;;
+		--*)
+			if [[ ${COMP_WORDS[i + 1]} == = ]]; then
+				((i += 2))
+			elif [[ "$with_arg " == *" $word "* ]]; then
+				((i += 1))
+			fi
+			;;
+		*) return ;;
+		esac
+	done
+	_bulkhead_words "$names --help"
+}
+complete -F _bulkhead bulkhead
