@@ -12,12 +12,13 @@
  * Room: the completion queue holds `depth` entries or more, and no more than
  * `depth` requests are ever in flight, so it cannot overflow.
  */
+#include "devices/backend/disk_engine.h"
+
 #include <liburing.h>
 #include <poll.h>
 #include <string.h>
 #include <time.h>
 
-#include "devices/backend/disk_engine.h"
 #include "vmm/base/util.h"
 
 #define SQ_ENTRIES 64u /* more submissions than this go in two calls */

@@ -16,6 +16,8 @@
  *
  * System calls after confine(): those of vhost_user_backend.h and disk.h.
  */
+#include "devices/virtio/device_process.h"
+
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -25,7 +27,6 @@
 #include <unistd.h>
 
 #include "devices/backend/disk.h"
-#include "devices/virtio/device_process.h"
 #include "devices/virtio/iov.h"
 #include "devices/virtio/vhost_user_backend.h"
 #include "vmm/base/util.h"
@@ -38,6 +39,7 @@
 /* Header and status besides, and buffers cut at a memory region's end. */
 #define IOV_MAX_PER_REQUEST (SEG_MAX + 10u)
 
+#define BUDGET_SYNC	  8u
 #define BUDGET		  64u	     /* requests of one queue per turn */
 #define MAX_DISCARD_BYTES (1 * GIB)  /* one range */
 #define MAX_ZEROES_BYTES  (16 * MIB) /* may have to be written */
@@ -274,12 +276,16 @@ static bool start(struct blk *blk, struct blk_request *r, const struct virtqueue
 	return true;
 }
 
-/* Take up to BUDGET requests.  True: there may be more. */
+/* Take some requests.  True: there may be more. */
 static bool take_requests(struct blk *blk, unsigned int q)
 {
 	struct virtqueue_chain chain;
 
-	for (unsigned int i = 0; i < BUDGET; i++) {
+	/* An engine that waits for each request should not let the guest wait
+	 * for all of them. */
+	unsigned int budget = disk_event_fd(blk->disk) < 0 ? BUDGET_SYNC : BUDGET;
+
+	for (unsigned int i = 0; i < budget; i++) {
 		struct blk_request *r = get_slot(blk);
 
 		if (!r) {

@@ -25,6 +25,8 @@
  * System calls after confine(): those of vhost_user_backend.h; readv and
  * writev on the tap; ioctl TUNSETOFFLOAD once per SET_FEATURES.
  */
+#include "devices/virtio/device_process.h"
+
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
@@ -34,7 +36,6 @@
 #include <sys/uio.h>
 
 #include "devices/backend/tap.h"
-#include "devices/virtio/device_process.h"
 #include "devices/virtio/iov.h"
 #include "devices/virtio/vhost_user_backend.h"
 #include "vmm/base/log.h"

@@ -8,11 +8,12 @@
  *
  * System calls after confine(): those of vhost_user_backend.h, and getrandom.
  */
+#include "devices/virtio/device_process.h"
+
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <sys/random.h>
 
-#include "devices/virtio/device_process.h"
 #include "devices/virtio/vhost_user_backend.h"
 #include "vmm/base/util.h"
 
