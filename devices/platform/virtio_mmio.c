@@ -67,8 +67,9 @@ struct virtio_mmio {
 
 	pthread_mutex_t lock; /* for everything below */
 	enum slot slot;
-	bool dead;    /* a reset failed: NEEDS_RESET for ever */
-	bool touched; /* the back end has state that a reset must undo */
+	bool dead;	  /* a reset failed: NEEDS_RESET for ever */
+	atomic_bool lost; /* the back end is gone: no reset brings it back */
+	bool touched;	  /* the back end has state that a reset must undo */
 	struct virtio_device_info info;
 	uint32_t device_features_sel, driver_features_sel, queue_sel;
 	uint64_t driver_features;
@@ -171,6 +172,12 @@ static void set_needs_reset(struct virtio_mmio *t)
 
 void virtio_mmio_lost(struct virtio_mmio *t)
 {
+	atomic_store(&t->lost, true);
+	set_needs_reset(t);
+}
+
+void virtio_mmio_needs_reset(struct virtio_mmio *t)
+{
 	set_needs_reset(t);
 }
 
@@ -209,6 +216,9 @@ static void reset_device(struct virtio_mmio *t)
 		if (t->ops->reset(t->ctx) < 0) {
 			t->dead = true;
 			atomic_fetch_or(&t->status, NEEDS_RESET);
+		} else if (!atomic_load(&t->lost)) {
+			/* What was wrong before the rings stopped is over now. */
+			atomic_store(&t->status, 0);
 		}
 	}
 	t->touched = false;

@@ -111,6 +111,9 @@ extern const struct bus_ops virtio_mmio_bus_ops;
 /* The back end is gone: DEVICE_NEEDS_RESET, and a config interrupt. */
 void virtio_mmio_lost(struct virtio_mmio *t);
 
+/* The driver broke the rules of a ring: the same, but a reset mends it. */
+void virtio_mmio_needs_reset(struct virtio_mmio *t);
+
 /* The cached config space has changed: the flag, and an interrupt. */
 void virtio_mmio_config_changed(struct virtio_mmio *t);
 

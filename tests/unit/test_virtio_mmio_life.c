@@ -187,6 +187,30 @@ static void test_lost_while_vcpu_waits(void **state)
 	mock_tear_down(m);
 }
 
+static void break_a_ring(struct mock *m)
+{
+	virtio_mmio_needs_reset(m->t);
+}
+
+/* A broken ring is mended by the reset, also one that is found during it. */
+static void test_needs_reset_is_mended(void **state)
+{
+	struct mock *m = mock_set_up();
+
+	(void)state;
+	start(m);
+	break_a_ring(m);
+	assert_int_equal(status(m), RUNNING | NEEDS_RESET);
+	m->inside = break_a_ring;
+	set_status(m, 0);
+	assert_int_equal(m->resets, 1);
+	assert_int_equal(status(m), 0);
+	m->inside = NULL;
+	start(m);
+	assert_int_equal(status(m), RUNNING);
+	mock_tear_down(m);
+}
+
 /* --- a driver that means no good --- */
 
 static const uint32_t values[] = { 0,	       1,	   2,
@@ -301,6 +325,7 @@ int main(void)
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_reset_fails),
 		cmocka_unit_test(test_lost_while_vcpu_waits),
+		cmocka_unit_test(test_needs_reset_is_mended),
 		cmocka_unit_test(test_fuzz),
 		cmocka_unit_test(test_fuzz_threads),
 	};

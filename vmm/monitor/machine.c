@@ -17,6 +17,13 @@
 
 #define QUEUE_SIZE_MAX 256 /* what our device processes are dimensioned for */
 
+/* The tables that arch/ writes and the devices that are here must agree. */
+static_assert(ARCH_SERIAL_PORT == BH_SERIAL_PORT, "serial port");
+static_assert(ARCH_PVPANIC_PORT == BH_PVPANIC_PORT, "pvpanic");
+static_assert(ARCH_SLEEP_CONTROL_PORT == ACPI_POWER_PORT + ACPI_SLEEP_CONTROL, "sleep control");
+static_assert(ARCH_SLEEP_STATUS_PORT == ACPI_POWER_PORT + ACPI_SLEEP_STATUS, "sleep status");
+static_assert(ARCH_RESET_PORT == ACPI_POWER_PORT + ACPI_RESET, "reset register");
+static_assert(ARCH_SLP_TYP_S5 == ACPI_SLP_TYP_S5, "S5");
 static_assert(BH_EXIT_TEXT_MAX <= sizeof(((struct machine *)NULL)->text), "init's text fits");
 
 void machine_moment(struct machine *m, enum vm_moment moment)
@@ -152,7 +159,7 @@ static void on_device_needs_reset(void *ctx, struct vhost_user_frontend *fe, con
 
 	(void)fe;
 	log_info("%s", why);
-	virtio_mmio_lost(d->transport);
+	virtio_mmio_needs_reset(d->transport);
 }
 
 static int make_frontend(struct machine *m, unsigned int index, struct err *e)
