@@ -229,47 +229,19 @@ static void test_prints_name_every_option(void **state)
 		free(text[i]);
 }
 
+static const char *const words[] = {
+	"--",	      "-",	    "",		  "--kernel",	 "--kernel=k",	  "--rootfs=r",
+	"--rootfs",   "r,rw",	    "--disk",	  "d,id=a",	 "--disk=d,,",	  "--net",
+	"tap=t",      "fd=9",	    "--net=none", "--memory=1G", "--memory",	  "1G",
+	"--cpus=3",   "--env",	    "A=b",	  "--env=A=b",	 "--workdir=/",	  "--verbose",
+	"--initrd=i", "--name",	    "n",	  "--timeout=1", "--console=",	  "--console=none",
+	"ls",	      "--report=f", "\xff\xfe",	  "--\n",	 "--seccomp=off",
+};
+
 /* Words that look like options, in any order: no crash, no leak, and whatever
  * is refused is told in one printable line. */
 static void test_random_words(void **state)
 {
-	static const char *const words[] = {
-		"--",
-		"-",
-		"",
-		"--kernel",
-		"--kernel=k",
-		"--rootfs=r",
-		"--rootfs",
-		"r,rw",
-		"--disk",
-		"d,id=a",
-		"--disk=d,,",
-		"--net",
-		"tap=t",
-		"fd=9",
-		"--net=none",
-		"--memory=1G",
-		"--memory",
-		"1G",
-		"--cpus=3",
-		"--env",
-		"A=b",
-		"--env=A=b",
-		"--workdir=/",
-		"--verbose",
-		"--initrd=i",
-		"--name",
-		"n",
-		"--timeout=1",
-		"--console=",
-		"--console=none",
-		"ls",
-		"--report=f",
-		"\xff\xfe",
-		"--\n",
-		"--seccomp=off",
-	};
 	unsigned int seed = 7;
 	int taken = 0;
 
