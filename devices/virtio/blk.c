@@ -39,8 +39,8 @@
 /* Header and status besides, and buffers cut at a memory region's end. */
 #define IOV_MAX_PER_REQUEST (SEG_MAX + 10u)
 
-#define BUDGET_SYNC	  8u
 #define BUDGET		  64u	     /* requests of one queue per turn */
+#define BUDGET_SYNC	  8u	     /* the same, of an engine that waits for each */
 #define MAX_DISCARD_BYTES (1 * GIB)  /* one range */
 #define MAX_ZEROES_BYTES  (16 * MIB) /* may have to be written */
 

@@ -51,11 +51,13 @@ static void start(struct fixture *t, uint64_t without)
 static int setup_with(void **state, bool no_io_uring)
 {
 	struct fixture *t = calloc(1, sizeof(*t));
+	char name[] = "test_blk.XXXXXX";
 
 	front_init(&t->f);
-	snprintf(t->path, sizeof(t->path), "test_blk.XXXXXX");
-	t->fd = mkostemp(t->path, O_CLOEXEC);
+	t->fd = mkostemp(name, O_CLOEXEC);
 	assert_true(t->fd >= 0);
+	unlink(name);
+	snprintf(t->path, sizeof(t->path), "/proc/self/fd/%d", t->fd);
 	assert_int_equal(ftruncate(t->fd, DISK_BYTES), 0);
 	t->p = (struct blk_params){ .bytes = DISK_BYTES,
 				    .discard = true,
@@ -82,7 +84,6 @@ static int teardown(void **state)
 
 	front_release(&t->f);
 	close(t->fd);
-	unlink(t->path);
 	free(t);
 	return 0;
 }
