@@ -594,19 +594,39 @@ static void test_clean_environment(void **state)
 	unsetenv("SECRET_TOKEN");
 }
 
+/* Blocked and pending, as the supervisor has them; nothing may wait for long. */
 static void test_pending_signal_ends_packing(void **state)
 {
 	struct place *p = *state;
 	struct err e = { "" };
 	uint64_t start = now_ns();
 	sigset_t set, old;
+	struct cache c;
 	char *path;
-	int fd, sig;
+	int fd, sig, holder;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, &old);
 	raise(SIGTERM);
+
+	assert_int_equal(cache_open(&c, &e), 0);
+	assert_int_equal(cache_begin(&c, "held", &holder, &e), 0);
+	assert_int_equal(cache_begin(&c, "held", &fd, &e), -EINTR);
+	cache_abandon(&c, "held");
+	close(holder);
+	cache_close(&c);
+
+	for (int i = 0; i < 1100; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "many%d", i);
+		put_file(p, name, "");
+	}
+	assert_int_equal(rootfs_pack(p->dir, &fd, &path, &e), -EINTR);
+	assert_non_null(strstr(e.text, "interrupted"));
+	assert_true(shell("rm %s/many*", p->dir));
+
 	plant_mkfs(p, "exec sleep 30");
 	assert_int_equal(rootfs_pack(p->dir, &fd, &path, &e), -EINTR);
 	assert_true(now_ns() - start < 10 * NS_PER_S);
