@@ -19,6 +19,7 @@ enum filter_kind {
 	FILTER_BLK,
 	FILTER_NET,
 	FILTER_RNG,
+	FILTER_PROBE,
 	FILTER_COUNT,
 };
 

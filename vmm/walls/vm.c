@@ -76,6 +76,19 @@ static void describe_loss(struct vm_wall *w, unsigned int index, const char *why
 		 w->parts.device[index].role, text, became);
 }
 
+/* Did a Linux fail that had not got as far as its init? */
+static bool needs_linux(const struct vm_wall *w, const struct monitor_msg *msg)
+{
+	return !w->init_seen && (msg->linux_image || w->cfg->boot != RUN_BOOT_RAW);
+}
+
+static void add_text(struct ending *to, const char *line)
+{
+	size_t used = strlen(to->text);
+
+	snprintf(to->text + used, sizeof(to->text) - used, "\n%s", line);
+}
+
 static void ending_from_monitor(struct vm_wall *w, const struct monitor_msg *msg, struct ending *to)
 {
 	static const enum ending_reason reasons[VM_END_COUNT] = {
@@ -96,6 +109,8 @@ static void ending_from_monitor(struct vm_wall *w, const struct monitor_msg *msg
 	if (msg->end < VM_END_COUNT)
 		to->reason = reasons[msg->end];
 	copy_text(to->text, sizeof(to->text), msg->text, sizeof(msg->text));
+	if (msg->end == VM_END_EMULATION && needs_linux(w, msg))
+		add_text(to, "This host's KVM cannot run Linux; 'bulkhead doctor' explains.");
 	if (msg->end == VM_END_STATUS)
 		ending_from_status(to, msg->detail);
 	else if (msg->end == VM_END_DEVICE_LOST && msg->detail < w->parts.ndevices)
@@ -121,8 +136,11 @@ static void on_message(void *ctx, uint32_t events)
 	}
 	switch (msg.kind) {
 	case MONITOR_PHASE:
-		if (msg.detail == BH_PHASE_INIT)
+		if (msg.detail == BH_PHASE_INIT) {
+			w->init_seen = true;
+			vm_probe_stop(&w->probe);
 			w->events.ready(w->events.ctx);
+		}
 		break;
 	case MONITOR_LOST:
 		if (msg.detail >= w->parts.ndevices || w->device_lost[msg.detail])
@@ -160,6 +178,18 @@ static void on_device_exit(struct vm_process *p)
 {
 	/* The monitor notices, and says what it means for the guest. */
 	vm_process_reap(p, false);
+}
+
+/* The probe beside the guest says no. */
+static void on_cannot_run_linux(void *ctx, const char *why)
+{
+	struct vm_wall *w = ctx;
+	struct ending ending = { .reason = ENDING_EMULATION };
+
+	if (w->init_seen)
+		return;
+	snprintf(ending.text, sizeof(ending.text), "%s", why);
+	end(w, &ending);
 }
 
 /* --- starting --- */
@@ -266,7 +296,8 @@ static void fill_monitor_params(const struct vm_wall *w, struct monitor_params *
 			.queues = d->queues,
 			.sock = d->front,
 			.pidfd = w->device[i].c.pidfd,
-			.ends_machine = d->ends_machine && !w->cfg->continue_on_device_loss,
+			.ends_machine = d->ends_machine ||
+					(d->is_root && !w->cfg->continue_on_device_loss),
 		};
 	}
 }
@@ -331,6 +362,9 @@ static int vm_start(struct wall *wall, struct loop *loop, const struct wall_even
 		r = start_device(w, i, e);
 	if (r == 0)
 		r = start_monitor(w, sock, out_write, in_read, e);
+	if (r == 0)
+		r = vm_probe_start(&w->probe, loop, w->parts.kvm_fd, w->parts.null_fd,
+				   w->cfg->seccomp, on_cannot_run_linux, w, e);
 	if (r < 0)
 		return r;
 	vm_parts_close_inherited(&w->parts);
@@ -358,6 +392,11 @@ static struct wall *vm_open(const struct run_config *cfg, const struct wall_cons
 	w->stream = cfg->boot == RUN_BOOT_COMMAND && !console->terminal;
 	w->sock = w->console_in = w->console_out = -1;
 	if (vm_parts_open(&w->parts, cfg, console, e) < 0) {
+		free(w);
+		return NULL;
+	}
+	if (vm_probe_recall(&w->probe, cfg->boot != RUN_BOOT_RAW, w->parts.kernel_fd, e) < 0) {
+		vm_parts_close(&w->parts);
 		free(w);
 		return NULL;
 	}
@@ -404,6 +443,7 @@ static void vm_release(struct wall *wall)
 	if (!w->loop) /* it was never started */
 		return;
 	loop_remove(w->loop, &w->messages);
+	vm_probe_stop(&w->probe);
 	vm_process_kill(&w->monitor);
 	for (unsigned int i = 0; i < w->parts.ndevices; i++)
 		vm_process_kill(&w->device[i]);

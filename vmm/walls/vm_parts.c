@@ -184,6 +184,9 @@ static int add_disk(struct vm_parts *p, const struct vm_disk_request *rq, unsign
 	d->config_len = BLK_CONFIG_LEN;
 	d->queues = rq->queues;
 	d->filter = FILTER_BLK;
+	/* The kernel does not wait for direct requests in a ring when a process
+	 * dies: its pidfd tells of the exit, a read can still land afterwards. */
+	d->ends_machine = rq->direct;
 	return 0;
 }
 
@@ -201,7 +204,7 @@ static int add_root(struct vm_parts *p, const struct run_config *cfg, struct err
 	if (r < 0)
 		return r;
 	p->device[p->ndevices - 1].role = "the root disk";
-	p->device[p->ndevices - 1].ends_machine = true;
+	p->device[p->ndevices - 1].is_root = true;
 	return 0;
 }
 

@@ -21,7 +21,8 @@ struct vm_device {
 	uint32_t virtio_id; /* virtio 1.3, 5 */
 	uint32_t config_len;
 	unsigned int queues;
-	bool ends_machine; /* the root disk */
+	bool is_root;
+	bool ends_machine; /* its loss cannot be survived, whatever the user says */
 	enum filter_kind filter;
 	union {
 		struct blk_params blk;

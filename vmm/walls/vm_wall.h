@@ -6,6 +6,7 @@
 
 #include "vmm/monitor/messages.h"
 #include "vmm/walls/vm_parts.h"
+#include "vmm/walls/vm_probe.h"
 #include "vmm/walls/vm_process.h"
 #include "vmm/walls/wall.h"
 
@@ -21,6 +22,8 @@ struct vm_wall {
 	struct vm_process monitor;
 	struct vm_process device[ARCH_MAX_VIRTIO];
 	bool device_lost[ARCH_MAX_VIRTIO]; /* told once */
+	struct vm_probe probe;
+	bool init_seen;
 	bool ended;
 	struct monitor_msg last; /* MONITOR_END, for the report */
 };

@@ -176,6 +176,43 @@ static const struct rule rng[] = {
 	ALLOW(getrandom, "the device's work"),
 };
 
+/* The prober reads nothing that a stranger wrote: it runs our own micro-guest
+ * on the host's KVM, and keeps the verdict in the user's cache. */
+static const struct rule probe[] = {
+	ALLOW(poll, "waits beside the guest before it probes"),
+	ALLOW_IOCTL(KVM_CREATE_VM, "the micro-guest"),
+	ALLOW_IOCTL(KVM_SET_TSS_ADDR, "the micro-guest"),
+	ALLOW_IOCTL(KVM_CREATE_IRQCHIP, "the micro-guest"),
+	ALLOW_IOCTL(KVM_CREATE_VCPU, "the micro-guest"),
+	ALLOW_IOCTL(KVM_GET_VCPU_MMAP_SIZE, "the micro-guest"),
+	ALLOW_IOCTL(KVM_SET_USER_MEMORY_REGION, "the micro-guest"),
+	ALLOW_IOCTL(KVM_GET_SUPPORTED_CPUID, "the micro-guest"),
+	ALLOW_IOCTL(KVM_SET_CPUID2, "the micro-guest"),
+	ALLOW_IOCTL(KVM_GET_SREGS, "the micro-guest"),
+	ALLOW_IOCTL(KVM_SET_SREGS, "the micro-guest"),
+	ALLOW_IOCTL(KVM_SET_REGS, "the micro-guest"),
+	ALLOW_IOCTL(KVM_RUN, "the micro-guest"),
+	ALLOW(openat, "the cache of verdicts"),
+	ALLOW(mkdirat, "the cache of verdicts"),
+	ALLOW(mkdir, "the cache of verdicts"),
+	ALLOW(renameat, "the cache of verdicts"),
+	ALLOW(renameat2, "the cache of verdicts"),
+	ALLOW(unlinkat, "verdicts of earlier boots"),
+	ALLOW(getdents64, "verdicts of earlier boots"),
+	ALLOW(fstat, "the cache of verdicts"),
+	ALLOW(newfstatat, "the cache of verdicts"),
+	ALLOW(lseek, "the cache of verdicts"),
+	ALLOW(fsync, "the cache of verdicts"),
+	ALLOW(fcntl, "libc: opendir"),
+	ALLOW(access, "which KVM module is loaded"),
+	ALLOW(faccessat, "which KVM module is loaded"),
+	ALLOW(faccessat2, "which KVM module is loaded"),
+	ALLOW(readlink, "which KVM module is loaded"),
+	ALLOW(geteuid, "whose cache it is"),
+	ALLOW(getuid, "whose cache it is"),
+	ALLOW(getpid, "the name of a temporary file"),
+};
+
 struct list {
 	const struct rule *rules;
 	size_t n;
@@ -199,6 +236,7 @@ static const struct {
 	{ "FILTER_BLK", "blk", { LIST(common), LIST(device), LIST(blk) } },
 	{ "FILTER_NET", "net", { LIST(common), LIST(device), LIST(net) } },
 	{ "FILTER_RNG", "rng", { LIST(common), LIST(device), LIST(rng) } },
+	{ "FILTER_PROBE", "probe", { LIST(common), LIST(probe), NO_LIST } },
 };
 
 static void die(const char *what, int code)
