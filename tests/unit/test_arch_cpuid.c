@@ -25,7 +25,7 @@ static const struct kvm_cpuid_entry2 intel[] = {
 	{ .function = 4, .index = 2, .flags = INDEXED, .eax = 0x7c004143, .ebx = 0x3c0003f },
 	{ .function = 4, .index = 3, .flags = INDEXED, .eax = 0x7c0fc163, .ebx = 0x280003f },
 	{ .function = 4, .index = 4, .flags = INDEXED },
-	{ .function = 0xb, .index = 0, .flags = INDEXED, .eax = 1, .ebx = 2, .ecx = 0x100, .edx = 7 },
+	{ .function = 0xb, .flags = INDEXED, .eax = 1, .ebx = 2, .ecx = 0x100, .edx = 7 },
 	{ .function = 0xb,
 	  .index = 1,
 	  .flags = INDEXED,
