@@ -572,6 +572,24 @@ static void inflight_requests_survive(void **state)
 	vhost_user_msg_release(&area);
 }
 
+static void hostile_driver(void **state)
+{
+	struct fixture *t = *state;
+	uint8_t expect[512] = { 0 };
+	struct io io;
+
+	start(t, 0);
+	for (unsigned int seed = 0; seed < 8; seed++)
+		front_torment(&t->f, 0, 200, seed);
+	io = add(t, 0, OUT, 0, 512, false);
+	memset(data_of(t, &io), 0, 512);
+	assert_int_equal(finish(t, &io, NULL), VIRTIO_BLK_S_OK);
+	io = add(t, 0, IN, 0, 512, false);
+	assert_int_equal(finish(t, &io, NULL), VIRTIO_BLK_S_OK);
+	assert_memory_equal(data_of(t, &io), expect, 512);
+	assert_int_equal(front_hang_up(&t->f), 0);
+}
+
 static void config_space(void **state)
 {
 	struct fixture *t = *state;
@@ -613,6 +631,7 @@ int main(void)
 		BOTH(no_write_after_stop),
 		BOTH(resumes_at_base),
 		BOTH(inflight_requests_survive),
+		BOTH(hostile_driver),
 		BOTH(config_space),
 	};
 

@@ -346,6 +346,38 @@ static void full_tap_delays_sending(void **state)
 		front_collect(&t->f, TX, &head, &len);
 }
 
+static void hostile_driver(void **state)
+{
+	struct fixture *t = *state;
+	uint8_t frame[20000];
+	uint16_t head;
+	uint32_t len;
+
+	start(t, 0);
+	for (unsigned int seed = 0; seed < 8; seed++) {
+		make_frame(frame, 9000, seed);
+		for (unsigned int i = 0; i < 5; i++)
+			if (send(t->wire, frame, 100 + i * 2000, 0) < 0)
+				break;
+		front_torment(&t->f, RX, 100, seed);
+		front_torment(&t->f, TX, 100, seed);
+		while (recv(t->wire, frame, sizeof(frame), 0) >= 0)
+			continue;
+	}
+	for (unsigned int i = 0; i < 50; i++)
+		post(t, 2000);
+	front_kick(&t->f, RX);
+	from_wire(t, 777, 1);
+	for (;;) { /* frames of before come first */
+		front_collect(&t->f, RX, &head, &len);
+		if (len == 777)
+			break;
+		post(t, 2000);
+		front_kick(&t->f, RX);
+	}
+	assert_int_equal(front_hang_up(&t->f), 0);
+}
+
 static void config_space(void **state)
 {
 	struct fixture *t = *state;
@@ -488,6 +520,7 @@ int main(void)
 		NET_TEST(stop_gives_buffers_back),
 		NET_TEST(readable_receive_buffer_breaks_the_ring),
 		NET_TEST(full_tap_delays_sending),
+		NET_TEST(hostile_driver),
 		NET_TEST(config_space),
 		cmocka_unit_test(tap_errors_say_what_to_do),
 		cmocka_unit_test(real_tap),

@@ -248,3 +248,86 @@ void front_collect(struct front_end *f, unsigned int q, uint16_t *ret_head, uint
 		assert_true(front_wait_eventfd(f->call[q], 5000));
 	}
 }
+
+static uint32_t next_random(uint32_t *seed)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return *seed >> 8;
+}
+
+/* Mostly in memory, now and then at an edge or beyond. */
+static uint64_t random_gpa(uint32_t *seed)
+{
+	switch (next_random(seed) % 64) {
+	case 0:
+		return FRONT_GPA + FRONT_MEM - next_random(seed) % 5000;
+	case 1:
+		return FRONT_GPA + FRONT_MEM / 2 - next_random(seed) % 5000;
+	case 2:
+		return (uint64_t)next_random(seed) << (next_random(seed) % 48);
+	default:
+		return FRONT_GPA + next_random(seed) % FRONT_AREA;
+	}
+}
+
+static void random_desc(struct vring_desc *d, uint32_t *seed, uint16_t limit)
+{
+	static const uint16_t flags[] = { 0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 0x8003 };
+	static const uint32_t lens[] = { 16, 512, 1, 4096, 17, 32, 12, 65536, 1526, 513 };
+
+	d->addr = random_gpa(seed);
+	d->len = next_random(seed) % 3 ? lens[next_random(seed) % 10]
+				       : 1 + next_random(seed) % 70000;
+	if (next_random(seed) % 256 == 0)
+		d->len = next_random(seed) % 2 ? 0 : UINT32_MAX;
+	d->flags = flags[next_random(seed) % 14];
+	d->next = (uint16_t)(next_random(seed) % (next_random(seed) % 32 ? limit : limit + 1u));
+	if (next_random(seed) % 64 == 0)
+		d->flags = (uint16_t)next_random(seed);
+	if (d->flags & VRING_DESC_F_INDIRECT && next_random(seed) % 32) {
+		d->addr &= ~UINT64_C(15);
+		d->len = 16 * (next_random(seed) % 20);
+	}
+}
+
+/* A fresh ring full of chains that are nearly right. */
+static void torment_init(struct front_end *f, unsigned int q, uint32_t *seed)
+{
+	struct mock_driver *d = &f->driver[q];
+
+	mock_init(d, d->mem, d->gpa, d->len, d->size, d->event_idx);
+	for (unsigned int i = 0; i < d->size; i++)
+		random_desc(&d->desc[i], seed, d->size);
+	for (unsigned int i = 0; i < 64; i++)
+		random_desc((struct vring_desc *)(void *)(d->mem + 0x4000 + i * 16), seed, 16);
+}
+
+void front_torment(struct front_end *f, unsigned int q, unsigned int rounds, uint32_t seed)
+{
+	struct mock_driver *d = &f->driver[q];
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		for (unsigned int n = next_random(&seed) % 24; n; n--)
+			random_desc(&d->desc[next_random(&seed) % d->size], &seed, d->size);
+		/* Small numbers where a table or a request's header may be. */
+		for (unsigned int n = next_random(&seed) % 8; n; n--)
+			random_desc((struct vring_desc *)(void *)(d->mem + 0x4000 +
+								  next_random(&seed) % 64 * 16),
+				    &seed, 16);
+		for (unsigned int n = next_random(&seed) % 8; n; n--)
+			mock_offer(d, (uint16_t)(next_random(&seed) % d->size));
+		if (next_random(&seed) % 64 == 0)
+			d->avail_idx = (uint16_t)next_random(&seed);
+		mock_publish(d);
+		assert_int_equal(eventfd_write(f->kick[q], 1), 0);
+		if (!front_wait_eventfd(f->err[q], next_random(&seed) % 2))
+			continue;
+		front_stop_queue(f, q);
+		torment_init(f, q, &seed);
+		front_start_queue(f, q, 0);
+	}
+	front_stop_queue(f, q);
+	mock_init(d, d->mem, d->gpa, d->len, d->size, d->event_idx);
+	front_wait_eventfd(f->err[q], 0);
+	front_start_queue(f, q, 0);
+}

@@ -72,6 +72,14 @@ void front_init_driver(struct front_end *f, unsigned int q, uint16_t size);
 /* Publish what was added, and kick if the device wants it. */
 void front_kick(struct front_end *f, unsigned int q);
 
+/*
+ * Be a hostile driver on queue q for a while: descriptors, tables and indices
+ * that are almost right, changed while the device works.  Deterministic but
+ * for the device's timing.  The device must survive; the ring is restarted
+ * whenever it has been found broken.
+ */
+void front_torment(struct front_end *f, unsigned int q, unsigned int rounds, uint32_t seed);
+
 /* Wait for a used element / for an eventfd. */
 void front_collect(struct front_end *f, unsigned int q, uint16_t *ret_head, uint32_t *ret_len);
 bool front_wait_eventfd(int fd, unsigned int ms);
