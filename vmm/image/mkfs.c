@@ -22,8 +22,9 @@
 
 #define PROGRAM	    "mkfs.erofs"
 #define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define OUTPUT_MAX  2048 /* of what the program says; later bytes are dropped */
-#define SIGNALS_MS  100	 /* how often pending signals are looked for */
+#define OUTPUT_MAX  2048	   /* of what the program says; later bytes are dropped */
+#define SIGNALS_MS  100		   /* how often pending signals are looked for */
+#define PATIENCE_NS (2 * NS_PER_S) /* of somebody who sits before it */
 #define EXEC_FAILED 127
 
 /* Look along `list`, skipping relative directories. */
@@ -141,6 +142,7 @@ exec_program(const char *program, char **argv, int dir_fd, int output, pid_t par
 /* What the child writes, until it has closed its end.  -EINTR as in mkfs.h. */
 static int read_output(int fd, char out[OUTPUT_MAX])
 {
+	uint64_t told_at = now_ns() + PATIENCE_NS;
 	char dropped[512];
 	size_t n = 0;
 
@@ -154,6 +156,11 @@ static int read_output(int fd, char out[OUTPUT_MAX])
 			return neg_errno();
 		if (end_is_pending())
 			return -EINTR;
+		if (now_ns() > told_at && isatty(STDERR_FILENO)) {
+			log_warn("packing the directory; it is done once, until something in it "
+				 "changes");
+			told_at = UINT64_MAX;
+		}
 		if (!p.revents)
 			continue;
 		got = full ? read(fd, dropped, sizeof(dropped))
