@@ -328,6 +328,34 @@ static void test_too_deep(void **state)
 	close(top);
 }
 
+/* A name that would talk to the user's terminal. */
+static void test_hostile_name(void **state)
+{
+	struct place *p = *state;
+	struct err e = { "" };
+	struct tree t;
+	int status;
+
+	if (geteuid() != 0) {
+		print_message("skip: needs root to become somebody else\n");
+		skip();
+	}
+	chmod(p->top, 0777);
+	put_file(p, "\x1b]0;\n", "");
+	chmod(p->path, 0);
+	chmod(in(p, "sub.d"), 0755);
+	if (fork() == 0) {
+		int fd = open(p->dir, O_RDONLY | O_DIRECTORY);
+
+		if (setgid(65534) < 0 || setuid(65534) < 0)
+			_exit(2);
+		_exit(tree_scan(fd, NULL, &t, &e) == -EACCES && strstr(e.text, "read ?]0;?:") ? 0
+											      : 3);
+	}
+	wait(&status);
+	assert_int_equal(status, 0);
+}
+
 /* --- regular expressions --- */
 
 static void test_below(void **state)
@@ -746,6 +774,7 @@ int main(void)
 		test(test_skipped_directory),
 		test(test_other_file_systems),
 		test(test_too_deep),
+		test(test_hostile_name),
 		cmocka_unit_test(test_below),
 		test(test_cache_is_private),
 		test(test_cache_place),

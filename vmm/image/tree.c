@@ -11,6 +11,7 @@
 #include "vmm/image/pending.h"
 
 #define DEPTH_MAX    256  /* levels: each holds a descriptor */
+#define SHOWN	     200  /* of a path in a message */
 #define LOOK_UP	     1024 /* entries between two looks for pending signals */
 #define EXCLUDED_MAX 1024 /* each becomes an argument of mkfs.erofs */
 
@@ -38,9 +39,22 @@ static void names_release(struct names *names)
 
 #define _cleanup_names_ __attribute__((cleanup(names_release)))
 
+/* Names in the tree may be a stranger's, and the message goes to a terminal. */
 static int fail(const struct scan *s, const char *what)
 {
-	return err_errno(s->e, "%s %s", what, s->path_len ? s->path : ".");
+	int saved = errno;
+	char shown[SHOWN];
+
+	printable(shown, sizeof(shown), s->path_len ? s->path : ".");
+	errno = saved;
+	return err_errno(s->e, "%s %s", what, shown);
+}
+
+static int refuse(const struct scan *s, int code, const char *why)
+{
+	char shown[SHOWN];
+
+	return err_set(s->e, code, "%s...: %s", printable(shown, sizeof(shown), s->path), why);
 }
 
 static int by_name(const void *a, const void *b)
@@ -168,8 +182,7 @@ static int scan_subdir(struct scan *s, int parent, const char *name, const struc
 	if (r < 0)
 		return r;
 	if (depth == DEPTH_MAX)
-		return err_set(s->e, E2BIG, "%.200s...: deeper than %d directories", s->path,
-			       DEPTH_MAX);
+		return refuse(s, E2BIG, "deeper than 256 directories");
 	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return fail(s, "open the directory");
@@ -212,7 +225,7 @@ static int scan_dir(struct scan *s, int fd, unsigned int depth)
 		size_t len = strlen(names.name[i]);
 
 		if (base + 1 + len + 1 > sizeof(s->path)) {
-			r = err_set(s->e, ENAMETOOLONG, "%.200s...: the path is too long", s->path);
+			r = refuse(s, ENAMETOOLONG, "the path is too long");
 			break;
 		}
 		if (base)
