@@ -42,7 +42,8 @@ struct instance {
 	struct loop_source signals;
 	struct loop_timer limit;    /* --timeout */
 	struct loop_timer patience; /* an orderly end, or a stop, takes too long */
-	uint64_t start_ns, last_sigint_ns;
+	struct report_times times;
+	uint64_t last_sigint_ns;
 	bool ready, stopping, ended;
 	struct ending forced; /* ENDING_NONE: we have not interfered */
 	struct ending ending; /* what the wall said */
@@ -263,7 +264,10 @@ static int prepare(struct instance *in, struct wall_console *console, struct err
 	if (r < 0)
 		return r;
 	in->wall = in->ops->open(in->cfg, console, e);
-	return in->wall ? 0 : -EIO;
+	if (!in->wall)
+		return -EIO;
+	in->times.opened = now_ns();
+	return 0;
 }
 
 static enum relay_input input_kind(const struct instance *in, const struct wall_console *console)
@@ -296,6 +300,7 @@ static int live(struct instance *in, const struct wall_console *console, struct 
 	r = in->ops->start(in->wall, in->loop, &events, e);
 	if (r < 0)
 		return r;
+	in->times.started = now_ns();
 	r = relay_start(&in->relay, in->loop, input_kind(in, console), in->user_in, in->user_out,
 			in->ops->input_fd(in->wall), in->ops->output_fd(in->wall), e);
 	if (r < 0)
@@ -306,7 +311,7 @@ static int live(struct instance *in, const struct wall_console *console, struct 
 	if (r < 0)
 		return err_code(e, r, "watch the signals");
 	if (in->cfg->timeout_ns)
-		loop_timer_set(in->loop, &in->limit, in->start_ns + in->cfg->timeout_ns);
+		loop_timer_set(in->loop, &in->limit, in->times.start + in->cfg->timeout_ns);
 	if (in->cfg->seccomp) {
 		r = filter_install(FILTER_SUPERVISOR, false, e);
 		if (r < 0)
@@ -332,7 +337,7 @@ static void tell_failure(const struct instance *in, const struct err *e)
 
 	snprintf(end.text, sizeof(end.text), "%s", e->text);
 	if (in->report_fd >= 0)
-		report_write(in->report_fd, in->cfg, in->ops, NULL, &end, in->start_ns);
+		report_write(in->report_fd, in->cfg, in->ops, NULL, &end, &in->times);
 }
 
 static void release(struct instance *in)
@@ -359,7 +364,7 @@ int instance_run(const struct run_config *cfg, int *ret_status, struct err *e)
 		.user_in = -1,
 		.user_out = -1,
 		.report_fd = -1,
-		.start_ns = now_ns(),
+		.times = { .start = now_ns() },
 	};
 	struct wall_console console = { .terminal = false };
 	const struct ending *end;
@@ -378,7 +383,7 @@ int instance_run(const struct run_config *cfg, int *ret_status, struct err *e)
 	end = final_ending(&in);
 	tell(&in, end);
 	if (in.report_fd >= 0)
-		report_write(in.report_fd, cfg, in.ops, in.wall, end, in.start_ns);
+		report_write(in.report_fd, cfg, in.ops, in.wall, end, &in.times);
 	*ret_status = ending_status(end);
 	release(&in);
 	return 0;

@@ -14,17 +14,26 @@ void report_init(void)
 }
 
 /* Walls give moments of the clock; a reader wants times since the start. */
-static void make_relative(json_t *timeline, uint64_t start_ns)
+static void finish_timeline(json_t *report, const struct report_times *t)
 {
+	json_t *timeline = json_object_get(report, "timeline");
 	const char *key;
 	json_t *value;
 
+	if (!timeline) {
+		timeline = json_object();
+		json_object_set_new(report, "timeline", timeline);
+	}
+	if (t->opened)
+		json_object_set_new(timeline, "opened", json_integer((json_int_t)t->opened));
+	if (t->started)
+		json_object_set_new(timeline, "started", json_integer((json_int_t)t->started));
 	json_object_foreach(timeline, key, value)
-		json_integer_set(value, json_integer_value(value) - (json_int_t)start_ns);
+		json_integer_set(value, json_integer_value(value) - (json_int_t)t->start);
 }
 
 void report_write(int fd, const struct run_config *cfg, const struct wall_ops *ops,
-		  const struct wall *wall, const struct ending *end, uint64_t start_ns)
+		  const struct wall *wall, const struct ending *end, const struct report_times *t)
 {
 	char message[ENDING_TEXT_MAX + 128];
 	json_t *report;
@@ -34,14 +43,14 @@ void report_write(int fd, const struct run_config *cfg, const struct wall_ops *o
 	report = json_pack("{s:s, s:s, s:s?, s:s, s:i, s:s, s:I}", "bulkhead", BULKHEAD_VERSION,
 			   "isolation", ops->name, "name", cfg->name, "reason", ending_word(end),
 			   "status", ending_status(end), "message", message, "wall_ns",
-			   (json_int_t)(now_ns() - start_ns));
+			   (json_int_t)(now_ns() - t->start));
 	if (!report) {
 		log_error("no memory for the report");
 		return;
 	}
 	if (wall)
 		ops->report(wall, report);
-	make_relative(json_object_get(report, "timeline"), start_ns);
+	finish_timeline(report, t);
 	text = json_dumps(report, JSON_INDENT(2));
 	if (!text || ftruncate(fd, 0) < 0 || write_all(fd, text, strlen(text)) < 0 ||
 	    write_all(fd, "\n", 1) < 0)

@@ -12,12 +12,19 @@
  * tables otherwise.  Our keys are our own, so any seed does. */
 void report_init(void);
 
+/* Moments of CLOCK_MONOTONIC in ns; 0: not reached. */
+struct report_times {
+	uint64_t start;	  /* instance_run() was called */
+	uint64_t opened;  /* everything is open, packed, checked */
+	uint64_t started; /* every process is forked */
+};
+
 /*
  * Write the report of a run that has ended (`wall` NULL: it never started);
  * what the file held is replaced.
  * A failure is logged: the run's own status is worth more.
  */
 void report_write(int fd, const struct run_config *cfg, const struct wall_ops *ops,
-		  const struct wall *wall, const struct ending *end, uint64_t start_ns);
+		  const struct wall *wall, const struct ending *end, const struct report_times *t);
 
 #endif

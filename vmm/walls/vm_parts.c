@@ -1,6 +1,7 @@
 /* vm_parts.c - see vm_parts.h. */
 #include "vmm/walls/vm_parts.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <linux/virtio_ids.h>
 #include <stdio.h>
@@ -18,6 +19,8 @@
 #include "vmm/image/initramfs.h"
 #include "vmm/image/pack.h"
 #include "vmm/walls/vm_disk.h"
+
+static_assert(RUN_DEVICES_MAX + 1 <= ARCH_MAX_VIRTIO, "what config takes has interrupts");
 
 /* Bytes of config space that we read from each kind of device (virtio 1.3,
  * 5.1.4 up to mtu, 5.2.4 up to the write-zeroes fields). */
