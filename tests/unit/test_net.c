@@ -328,13 +328,17 @@ static void full_tap_delays_sending(void **state)
 	uint16_t head;
 	uint32_t len;
 	unsigned int sent = 0, received = 0;
+	int small = 8192; /* a few frames */
 
+	setsockopt(t->p.tap_fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	start(t, 0);
 	gpa = mock_alloc(d, 1500, 8);
 	struct mock_buf buf = { gpa, 1500, false };
 	for (; sent < 60; sent++)
 		mock_add(d, &buf, 1);
 	front_kick(&t->f, TX);
+	usleep(20000);
+	assert_true(d->used->idx < sent); /* held up */
 	while (received < sent) {
 		struct pollfd p = { .fd = t->wire, .events = POLLIN };
 
