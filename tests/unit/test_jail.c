@@ -117,21 +117,13 @@ static void assert_killed(int status)
 
 static void test_filters(void **state)
 {
-	static const long never[] = { SYS_openat,
-				      SYS_open,
-				      SYS_connect,
-				      SYS_socket,
-				      SYS_execve,
-				      SYS_execveat,
-				      SYS_clone,
-				      SYS_clone3,
-				      SYS_fork,
-				      SYS_ptrace,
-				      SYS_bpf,
-				      SYS_mount,
-				      SYS_process_vm_writev,
-				      SYS_io_uring_setup,
-				      SYS_io_uring_register,
+	static const long never[] = { SYS_open,		  SYS_connect,
+				      SYS_socket,	  SYS_execve,
+				      SYS_execveat,	  SYS_clone,
+				      SYS_clone3,	  SYS_fork,
+				      SYS_ptrace,	  SYS_bpf,
+				      SYS_mount,	  SYS_process_vm_writev,
+				      SYS_io_uring_setup, SYS_io_uring_register,
 				      SYS_setuid };
 
 	(void)state;
