@@ -204,9 +204,12 @@ static void activation_without_queues(void **state)
 	static const struct virtio_queue_config none[VIRTIO_MAX_QUEUES];
 	struct world *w = *state;
 
+	/* An in-flight area for no queue is something that nobody can give. */
+	w->dev.fake.protocol |= FEATURE(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD);
 	device_start(w, OWN);
 	assert_int_equal(device_attach(&w->dev), 0);
 	assert_int_equal(ops->activate(w->dev.fe, FEATURE(VIRTIO_F_VERSION_1), none), 0);
+	assert_int_equal(w->dev.fake.seen[VHOST_USER_GET_INFLIGHT_FD], 0);
 	assert_int_equal(ops->reset(w->dev.fe), 0);
 	assert_int_equal(w->dev.fake.seen[VHOST_USER_GET_VRING_BASE], 0);
 }

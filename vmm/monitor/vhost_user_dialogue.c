@@ -140,9 +140,20 @@ static const struct vhost_user_step attach_script[] = {
 
 /* --- ACTIVATE --- */
 
+static uint64_t ready_queues(const struct vhost_user_dialogue *d)
+{
+	uint64_t set = 0;
+
+	for (unsigned int i = 0; i < d->nqueues; i++)
+		if (d->queue[i].ready)
+			set |= BIT(i);
+	return set;
+}
+
+/* A driver may start a device without any queue: there is no area for none. */
 static bool has_inflight(const struct vhost_user_dialogue *d)
 {
-	return has(d, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD);
+	return has(d, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) && ready_queues(d);
 }
 
 static bool has_no_acks(const struct vhost_user_dialogue *d)
@@ -259,16 +270,6 @@ void vhost_user_dialogue_release(struct vhost_user_dialogue *d)
 {
 	vhost_user_channel_release(&d->channel);
 	close_fd(&d->inflight_fd);
-}
-
-static uint64_t ready_queues(const struct vhost_user_dialogue *d)
-{
-	uint64_t set = 0;
-
-	for (unsigned int i = 0; i < d->nqueues; i++)
-		if (d->queue[i].ready)
-			set |= BIT(i);
-	return set;
 }
 
 void vhost_user_dialogue_begin(struct vhost_user_dialogue *d, enum vhost_user_script script)

@@ -454,6 +454,7 @@ static void vm_release(struct wall *wall)
 	 */
 	for (unsigned int i = 0; i < w->parts.ndevices; i++)
 		vm_process_reap(&w->device[i], true);
+	vm_parts_unlock(&w->parts);
 	vm_process_read_log(&w->monitor);
 	vm_process_unwatch(&w->monitor);
 }

@@ -98,3 +98,10 @@ int vm_disk_open(const struct vm_disk_request *rq, struct blk_params *ret, struc
 	take_fd(&fd);
 	return 0;
 }
+
+void vm_disk_unlock(int fd)
+{
+	struct flock fl = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+	fcntl(fd, F_OFD_SETLK, &fl);
+}

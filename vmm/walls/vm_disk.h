@@ -29,4 +29,11 @@ int vm_disk_open(const struct vm_disk_request *rq, struct blk_params *ret, struc
 /* The same for an fd that is already open (the caller's on failure). */
 int vm_disk_use(int fd, const struct vm_disk_request *rq, struct blk_params *ret, struct err *e);
 
+/*
+ * Give the lock up now, through any fd of the description.  The last process
+ * that had it may be gone and the description still be held: the kernel takes
+ * an io_uring down some time after its process.
+ */
+void vm_disk_unlock(int fd);
+
 #endif

@@ -306,11 +306,22 @@ void vm_parts_close_inherited(struct vm_parts *p)
 	for (unsigned int i = 0; i < p->ndevices; i++) {
 		struct vm_device *d = &p->device[i];
 
-		close_fd(&d->own_fd);
+		if (d->filter != FILTER_BLK) /* for vm_parts_unlock() */
+			close_fd(&d->own_fd);
 		close_fd(&d->front);
 		close_fd(&d->back);
 		close_fd(&d->counters_fd);
 		close_fd(&d->controls_fd);
+	}
+}
+
+void vm_parts_unlock(struct vm_parts *p)
+{
+	for (unsigned int i = 0; i < p->ndevices; i++) {
+		struct vm_device *d = &p->device[i];
+
+		if (d->filter == FILTER_BLK && d->own_fd >= 0)
+			vm_disk_unlock(d->own_fd);
 	}
 }
 
@@ -322,6 +333,7 @@ void vm_parts_close(struct vm_parts *p)
 		/* munmap() takes no const. */
 		void *counters = (void *)(uintptr_t)d->counters;
 
+		close_fd(&d->own_fd);
 		if (counters)
 			munmap(counters, sizeof(*d->counters));
 		if (d->controls)

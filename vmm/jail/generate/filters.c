@@ -27,7 +27,7 @@
 /* One allowed call; with `compare` only when that argument (0..5) matches. */
 struct rule {
 	int call;
-	enum { ANY, EQUAL, NO_BITS } compare;
+	enum { ANY, EQUAL, NO_BITS, SHARED_MEMORY } compare;
 	unsigned int arg;
 	uint64_t value;
 	const char *reason;
@@ -45,6 +45,10 @@ struct rule {
 	{                                                                                          \
 		SCMP_SYS(name), EQUAL, arg, value, why                                             \
 	}
+#define ALLOW_SHARED_MEMORY(why)                                                                   \
+	{                                                                                          \
+		SCMP_SYS(mmap), SHARED_MEMORY, 0, 0, why                                           \
+	}
 #define ALLOW_WITHOUT(name, arg, bits, why)                                                        \
 	{                                                                                          \
 		SCMP_SYS(name), NO_BITS, arg, bits, why                                            \
@@ -53,35 +57,35 @@ struct rule {
 /* Every process. */
 static const struct rule common[] = {
 	ALLOW(exit_group, "the end of the process"),
-	ALLOW(exit, "the end of a thread"),
 	ALLOW(rt_sigreturn, "return from a signal handler"),
-	ALLOW(rt_sigprocmask, "libc: blocks signals around abort and thread ends"),
 	ALLOW(restart_syscall, "the kernel: a wait goes on after a stop signal"),
 	ALLOW(close, "fds that came in messages, and the end"),
-	ALLOW(read, "pipes, eventfds, timers"),
 	ALLOW(write, "eventfds, log lines"),
-	ALLOW(futex, "libc: locks"),
 	ALLOW(clock_gettime, "deadlines, where the vDSO cannot answer"),
 	ALLOW(munmap, "libc: free; an old memory table"),
 	ALLOW(brk, "libc: malloc"),
-	ALLOW(madvise, "libc: a thread's stack; guest memory hints"),
-	ALLOW_WITHOUT(mmap, 2, PROT_EXEC, "libc: malloc; a memory table; never code"),
-	ALLOW_WITHOUT(mprotect, 2, PROT_EXEC, "libc: malloc's arenas; never code"),
 };
 
-/* Device processes, on top of common. */
+/* What the C library does on its own account in the larger processes. */
+static const struct rule libc[] = {
+	ALLOW(exit, "the end of a thread"),
+	ALLOW(rt_sigprocmask, "abort, the end of a thread"),
+	ALLOW(read, "pipes, eventfds, signals"),
+	ALLOW(futex, "locks"),
+	ALLOW(madvise, "a thread's stack; guest memory hints"),
+	ALLOW_WITHOUT(mmap, 2, PROT_EXEC, "malloc; never code"),
+	ALLOW_WITHOUT(mprotect, 2, PROT_EXEC, "malloc's arenas; never code"),
+};
+
+/* Device processes, on top of common: devices/virtio/device_process.h. */
 static const struct rule device[] = {
 	ALLOW(recvmsg, "vhost-user requests"),
 	ALLOW(sendmsg, "vhost-user replies"),
-	ALLOW(poll, "deadlines of the socket"),
 	ALLOW(ppoll, "deadlines of the socket"),
-	ALLOW(epoll_wait, "wait for kicks, the socket and the device's own fds"),
-	ALLOW(epoll_pwait, "the same, as libc makes it"),
+	ALLOW(epoll_pwait, "wait for kicks, the socket and the device's own fds"),
 	ALLOW(epoll_ctl, "kick fds come and go"),
 	ALLOW(fstat, "sizes of memory-table files are checked before mapping"),
-	ALLOW(newfstatat, "fstat, as libc makes it"),
-	ALLOW(lseek, "the same, for files without a size"),
-	ALLOW_EQUAL(fcntl, 1, F_GETFL, "checks of fds that came in messages"),
+	ALLOW_SHARED_MEMORY("a memory table, the in-flight record; nothing else"),
 };
 
 static const struct rule supervisor[] = {
@@ -98,7 +102,7 @@ static const struct rule supervisor[] = {
 	ALLOW(waitid, "reaps a compartment"),
 	ALLOW(wait4, "reaps a compartment with its CPU time"),
 	ALLOW(getrusage, "CPU time for the report"),
-	ALLOW(timerfd_settime, "time limits"),
+	ALLOW_EQUAL(fcntl, 1, F_OFD_SETLK, "gives a disk's lock up"),
 	ALLOW(fstat, "libc: stdio of the report"),
 	ALLOW(newfstatat, "libc: stdio of the report"),
 	ALLOW(lseek, "libc: stdio of the report"),
@@ -142,7 +146,6 @@ static const struct rule monitor[] = {
 	ALLOW(recvmsg, "vhost-user replies, orders of the supervisor"),
 	ALLOW(recvfrom, "orders of the supervisor"),
 	ALLOW(pidfd_send_signal, "ends a device process that does not stop its rings"),
-	ALLOW(timerfd_settime, "deadlines of the control thread"),
 	ALLOW(getrusage, "CPU time for the report"),
 	ALLOW(getpid, "libc: pthread_kill"),
 	ALLOW(gettid, "libc: pthread_kill"),
@@ -154,12 +157,8 @@ static const struct rule monitor[] = {
 
 static const struct rule blk[] = {
 	ALLOW(io_uring_enter, "disk requests, where the host offers io_uring"),
-	ALLOW(preadv, "disk reads without io_uring"),
-	ALLOW(preadv2, "disk reads that the page cache can answer"),
-	ALLOW(pwritev, "disk writes without io_uring"),
-	ALLOW(pwritev2, "disk writes that need not wait"),
-	ALLOW(pread64, "bounced reads"),
-	ALLOW(pwrite64, "bounced writes"),
+	ALLOW(preadv2, "disk reads without io_uring"),
+	ALLOW(pwritev2, "disk writes without io_uring"),
 	ALLOW(fdatasync, "flush without io_uring"),
 	ALLOW(fallocate, "discard and write-zeroes on files"),
 	ALLOW_IOCTL(BLKDISCARD, "discard on block devices"),
@@ -231,12 +230,12 @@ static const struct {
 	const char *kind, *name;
 	struct list lists[3];
 } programs[] = {
-	{ "FILTER_SUPERVISOR", "supervisor", { LIST(common), LIST(supervisor), NO_LIST } },
-	{ "FILTER_MONITOR", "monitor", { LIST(common), LIST(monitor), NO_LIST } },
+	{ "FILTER_SUPERVISOR", "supervisor", { LIST(common), LIST(libc), LIST(supervisor) } },
+	{ "FILTER_MONITOR", "monitor", { LIST(common), LIST(libc), LIST(monitor) } },
 	{ "FILTER_BLK", "blk", { LIST(common), LIST(device), LIST(blk) } },
 	{ "FILTER_NET", "net", { LIST(common), LIST(device), LIST(net) } },
 	{ "FILTER_RNG", "rng", { LIST(common), LIST(device), LIST(rng) } },
-	{ "FILTER_PROBE", "probe", { LIST(common), LIST(probe), NO_LIST } },
+	{ "FILTER_PROBE", "probe", { LIST(common), LIST(libc), LIST(probe) } },
 };
 
 static void die(const char *what, int code)
@@ -257,6 +256,11 @@ static void add(scmp_filter_ctx ctx, const struct rule *r)
 		/* 32 bits: the width of ioctl requests and fcntl commands. */
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, r->call, 1,
 				      SCMP_CMP32(r->arg, SCMP_CMP_EQ, (uint32_t)r->value));
+		break;
+	case SHARED_MEMORY:
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, r->call, 2,
+				      SCMP_CMP64(2, SCMP_CMP_EQ, PROT_READ | PROT_WRITE),
+				      SCMP_CMP64(3, SCMP_CMP_EQ, MAP_SHARED));
 		break;
 	default:
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, r->call, 1,
