@@ -1,6 +1,7 @@
 /* monitor.c - see monitor.h. */
 #include "vmm/monitor/monitor.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -179,6 +180,9 @@ int monitor_main(void *params)
 
 	if (!m)
 		return 1;
+	/* One heap for all threads: vCPUs allocate next to nothing, and glibc
+	 * would make arenas for them and count the host's CPUs, under the filter. */
+	mallopt(M_ARENA_MAX, 1);
 	m->params = params;
 	pthread_mutex_init(&m->end_lock, NULL);
 	if (run(m, &e) < 0) {
