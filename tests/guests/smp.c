@@ -16,7 +16,7 @@
 extern const uint8_t ap_start[], ap_end[];
 void ap_main(void);
 
-volatile uint32_t ap_ids; /* bit i: APIC id i has run ap_main */
+volatile uint64_t ap_ids; /* bit i: APIC id i has run ap_main */
 volatile uint32_t ap_stack_lock;
 uint8_t ap_stack[1024] __attribute__((aligned(16)));
 
@@ -67,7 +67,7 @@ __asm__(".pushsection .text\n"
 
 void ap_main(void)
 {
-	ap_ids = ap_ids | 1u << (mmio_read32(LAPIC + LAPIC_ID) >> 24 & 31);
+	ap_ids = ap_ids | 1ULL << (mmio_read32(LAPIC + LAPIC_ID) >> 24 & 63);
 }
 
 static void wait_cycles(uint64_t n)
@@ -81,7 +81,7 @@ static void wait_cycles(uint64_t n)
 int guest_main(void)
 {
 	uint32_t cpus = (uint32_t)arg_number("cpus", 1);
-	uint32_t all = (cpus < 32 ? 1u << cpus : 0) - 1;
+	uint64_t all = (cpus < 64 ? 1ULL << cpus : 0) - 1;
 	uint8_t *to = (uint8_t *)TRAMPOLINE;
 	unsigned int i;
 
@@ -97,8 +97,8 @@ int guest_main(void)
 	for (i = 0; i < 300 && (ap_ids | 1) != all; i++)
 		wait_cycles(CYCLES_10MS);
 	put("cpus");
-	for (i = 0; i < 32; i++)
-		if ((ap_ids | 1) & 1u << i) {
+	for (i = 0; i < 64; i++)
+		if ((ap_ids | 1) & 1ULL << i) {
 			put(" ");
 			put_dec(i);
 		}
