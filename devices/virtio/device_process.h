@@ -91,6 +91,7 @@ int rng_main(const struct device_seat *seat, const struct rng_params *params, st
  *   restart_syscall		ppoll with a deadline, after a stop signal
  *   write			call and error eventfds, log lines
  *   fstat			size of a memory region's file
+ *   madvise		MADV_HUGEPAGE on a memory region
  *   mmap			a memory region: PROT_READ | PROT_WRITE, MAP_SHARED, fd >= 0
  *   munmap			the same; buffers at the end
  *   close			fds that the front end replaced or sent too many

@@ -44,6 +44,9 @@ int shared_map_open(struct shared_map *ret_map, int fd, uint64_t offset, uint64_
 	base = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)(offset - into));
 	if (base == MAP_FAILED)
 		return neg_errno();
+	/* Where we are the first to touch a page it is to be as large as the
+	 * front end's would have been.  Refused for files without huge pages. */
+	madvise(base, len, MADV_HUGEPAGE);
 	*ret_map = (struct shared_map){ .base = base, .len = len, .data = (uint8_t *)base + into };
 	return 0;
 }

@@ -33,6 +33,7 @@ _bulkhead() {
 	run:--cmdline) return ;;
 	run:--cpus) return ;;
 	run:--memory) return ;;
+	run:--hugepages) _bulkhead_words 'auto thp hugetlb off'; return ;;
 	run:--disk) _bulkhead_files -f ''; return ;;
 	run:--net) _bulkhead_words 'tap= fd= none'; return ;;
 	run:--env) return ;;
@@ -47,8 +48,8 @@ _bulkhead() {
 	esac
 	case ${COMP_WORDS[1]} in
 	run)
-		names=' --rootfs --kernel --initrd --cmdline --cpus --memory --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --verbose'
-		with_arg=' --rootfs --kernel --initrd --cmdline --cpus --memory --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp'
+		names=' --rootfs --kernel --initrd --cmdline --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --verbose'
+		with_arg=' --rootfs --kernel --initrd --cmdline --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp'
 		;;
 	doctor)
 		names=' --json --verbose'

@@ -67,6 +67,8 @@ static const struct trial trials[] = {
 	  "1 to 64" },
 	{ RUN_SET_CMDLINE, "a b=\"c d\"", NULL },
 	{ RUN_SET_CMDLINE, "a\nb", "control" },
+	{ RUN_SET_HUGEPAGES, "hugetlb", NULL },
+	{ RUN_SET_HUGEPAGES, "on", "must be auto" },
 	{ RUN_SET_ON_DEVICE_LOSS, "stop", NULL },
 	{ RUN_SET_ON_DEVICE_LOSS, "go", "stop or continue" },
 	{ RUN_SET_SECCOMP, "off", NULL },

@@ -10,8 +10,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #include "vmm/base/util.h"
 #include "vmm/jail/compartment.h"
 #include "vmm/jail/filter.h"
+#include "vmm/jail/private_tmpfs.h"
 
 static bool is_open(int fd)
 {
@@ -151,12 +153,57 @@ static void test_filters(void **state)
 	assert_killed(try_call(FILTER_NET, SYS_fdatasync, -1, 0, 0));
 }
 
+/* --- a file that may have huge pages --- */
+
+static int use_private_file(void)
+{
+	int fd = private_tmpfs_file(NULL);
+	struct stat st;
+	char *p;
+
+	if (fd < 0)
+		return -fd;
+	if (fstat(fd, &st) < 0 || st.st_nlink != 0 || ftruncate(fd, 4 << 20) < 0 ||
+	    !(fcntl(fd, F_GETFD) & FD_CLOEXEC))
+		return 1;
+	p = mmap(NULL, 4 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return 2;
+	p[(4 << 20) - 1] = 1;
+	munmap(p, 4 << 20);
+	close(fd);
+	return 0;
+}
+
+static void test_private_tmpfs(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* what follows is then the only way */
+	assert_int_equal(use_private_file(), 0);
+	pid = fork();
+	if (pid == 0) { /* as an ordinary user: through a user namespace */
+		if (setgid(65534) < 0 || setuid(65534) < 0)
+			_exit(99);
+		prctl(PR_SET_DUMPABLE, 1); /* or /proc/self would still be root's */
+		_exit(use_private_file());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EPERM)
+		skip(); /* no user namespaces here */
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_close_others),
 		cmocka_unit_test(test_compartment),
 		cmocka_unit_test(test_filters),
+		cmocka_unit_test(test_private_tmpfs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

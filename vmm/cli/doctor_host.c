@@ -14,7 +14,6 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/io_uring.h>
-#include <linux/mount.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,6 +22,7 @@
 
 #include "vmm/base/util.h"
 #include "vmm/image/guest_kernel.h"
+#include "vmm/jail/private_tmpfs.h"
 
 #define PATH_LEN  1024
 #define HUGE_SIZE (2 * MIB)
@@ -272,20 +272,6 @@ static void check_cgroup(struct doctor_report *r, const char *root)
 				: "run as root, or boot with systemd.unified_cgroup_hierarchy=1");
 }
 
-/* A file on a tmpfs of our own that asks for huge pages; -1 when refused. */
-static int huge_file(void)
-{
-	_cleanup_close_ int fs = -1;
-	_cleanup_close_ int mnt = -1;
-
-	fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
-	if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "huge", "advise", 0) < 0 ||
-	    syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -1;
-	mnt = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
-	return mnt < 0 ? -1 : openat(mnt, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-}
-
 /* Is the page at `p` mapped huge?  From smaps, which counts it. */
 static bool mapped_huge(const void *p)
 {
@@ -306,26 +292,6 @@ static bool mapped_huge(const void *p)
 	return huge;
 }
 
-static bool put_text(const char *path, const char *text)
-{
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	return fd >= 0 && write_all(fd, text, strlen(text)) == 0;
-}
-
-/* A user namespace of our own with our user and group as its root: a file
- * system made in it takes files of mapped owners only. */
-static bool become_root_in_userns(void)
-{
-	char uid_map[64], gid_map[64];
-
-	snprintf(uid_map, sizeof(uid_map), "0 %u 1\n", geteuid());
-	snprintf(gid_map, sizeof(gid_map), "0 %u 1\n", getegid());
-	return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
-	       put_text("/proc/self/uid_map", uid_map) &&
-	       put_text("/proc/self/setgroups", "deny") && put_text("/proc/self/gid_map", gid_map);
-}
-
 /* 0: huge pages behind a mapping of the file; 1: small ones; 2: no file. */
 static int try_huge(void *arg)
 {
@@ -334,9 +300,7 @@ static int try_huge(void *arg)
 	uintptr_t at;
 	uint8_t *p;
 
-	if (!memfd && geteuid() != 0 && !become_root_in_userns())
-		return 2;
-	fd = memfd ? memfd_create("doctor", MFD_CLOEXEC) : huge_file();
+	fd = memfd ? memfd_create("doctor", MFD_CLOEXEC) : private_tmpfs_file(NULL);
 	if (fd < 0 || ftruncate(fd, HUGE_SIZE) < 0)
 		return 2;
 	p = mmap(NULL, 2 * HUGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

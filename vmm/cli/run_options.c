@@ -92,6 +92,26 @@ static const struct option run_options[] = {
 		.setting = RUN_SET_MEMORY,
 	},
 	{
+		.name = "hugepages",
+		.arg = "auto|thp|hugetlb|off",
+		.complete = COMPLETE_VALUES,
+		.values = "auto thp hugetlb off",
+		.help = "huge pages behind the guest's memory (default auto)",
+		.man = "Huge pages behind the guest's memory.\n"
+		       ".Cm auto ,\n"
+		       "the default, takes transparent ones where the host has them, on a tmpfs "
+		       "of\n"
+		       "its own that is mounted nowhere, and needs no setting of the host;\n"
+		       ".Cm thp\n"
+		       "is the same, and an error where that is not to be had;\n"
+		       ".Cm hugetlb\n"
+		       "takes them from the pool of\n"
+		       ".Va vm.nr_hugepages ;\n"
+		       ".Cm off\n"
+		       "uses small pages.",
+		.setting = RUN_SET_HUGEPAGES,
+	},
+	{
 		.name = "disk",
 		.arg = "FILE[,ro][,id=ID][,direct=on][,queues=N]",
 		.repeated = true,
@@ -239,7 +259,12 @@ static const struct option run_options[] = {
 		       "the default, ends the guest with status 125;\n"
 		       ".Cm continue\n"
 		       "leaves it running with a disk that does not answer.\n"
-		       "The loss of another device is told and never ends the guest.",
+		       "The loss of another device is told and does not end the guest, unless it "
+		       "is\n"
+		       "a disk with\n"
+		       ".Cm direct=on :\n"
+		       "requests that its process had under way could still write to the guest's\n"
+		       "memory, so that always ends it.",
 		.setting = RUN_SET_ON_DEVICE_LOSS,
 	},
 	{

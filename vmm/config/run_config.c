@@ -213,6 +213,24 @@ static int set_verbose(struct run_config *cfg, const char *value, struct err *e)
 	return 0;
 }
 
+static int set_hugepages(struct run_config *cfg, const char *value, struct err *e)
+{
+	static const char *const names[] = {
+		[RUN_HUGEPAGES_AUTO] = "auto",
+		[RUN_HUGEPAGES_THP] = "thp",
+		[RUN_HUGEPAGES_HUGETLB] = "hugetlb",
+		[RUN_HUGEPAGES_OFF] = "off",
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			cfg->hugepages = (enum run_hugepages)i;
+			return 0;
+		}
+	}
+	return err_set(e, EINVAL, "must be auto, thp, hugetlb or off");
+}
+
 static int set_on_device_loss(struct run_config *cfg, const char *value, struct err *e)
 {
 	bool go_on = strcmp(value, "continue") == 0;
@@ -229,14 +247,23 @@ static int set_seccomp(struct run_config *cfg, const char *value, struct err *e)
 }
 
 static int (*const setters[])(struct run_config *cfg, const char *value, struct err *e) = {
-	[RUN_SET_KERNEL] = set_kernel,	 [RUN_SET_INITRD] = set_initrd,
-	[RUN_SET_CMDLINE] = set_cmdline, [RUN_SET_ROOTFS] = set_rootfs,
-	[RUN_SET_DISK] = set_disk,	 [RUN_SET_NET] = set_net,
-	[RUN_SET_CPUS] = set_cpus,	 [RUN_SET_MEMORY] = set_memory,
-	[RUN_SET_ENV] = set_env,	 [RUN_SET_WORKDIR] = set_workdir,
-	[RUN_SET_TIMEOUT] = set_timeout, [RUN_SET_CONSOLE] = set_console,
-	[RUN_SET_NAME] = set_name,	 [RUN_SET_REPORT] = set_report,
-	[RUN_SET_VERBOSE] = set_verbose, [RUN_SET_ON_DEVICE_LOSS] = set_on_device_loss,
+	[RUN_SET_KERNEL] = set_kernel,
+	[RUN_SET_INITRD] = set_initrd,
+	[RUN_SET_CMDLINE] = set_cmdline,
+	[RUN_SET_ROOTFS] = set_rootfs,
+	[RUN_SET_DISK] = set_disk,
+	[RUN_SET_NET] = set_net,
+	[RUN_SET_CPUS] = set_cpus,
+	[RUN_SET_MEMORY] = set_memory,
+	[RUN_SET_HUGEPAGES] = set_hugepages,
+	[RUN_SET_ENV] = set_env,
+	[RUN_SET_WORKDIR] = set_workdir,
+	[RUN_SET_TIMEOUT] = set_timeout,
+	[RUN_SET_CONSOLE] = set_console,
+	[RUN_SET_NAME] = set_name,
+	[RUN_SET_REPORT] = set_report,
+	[RUN_SET_VERBOSE] = set_verbose,
+	[RUN_SET_ON_DEVICE_LOSS] = set_on_device_loss,
 	[RUN_SET_SECCOMP] = set_seccomp,
 };
 static_assert(ARRAY_SIZE(setters) == RUN_SET_COUNT, "a setter for every setting");

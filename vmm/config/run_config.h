@@ -76,6 +76,13 @@ enum run_console {
 	RUN_CONSOLE_FILE, /* `console_path`, created or emptied; no input */
 };
 
+enum run_hugepages {
+	RUN_HUGEPAGES_AUTO, /* transparent ones where the host has them */
+	RUN_HUGEPAGES_THP,  /* transparent ones, or an error */
+	RUN_HUGEPAGES_HUGETLB,
+	RUN_HUGEPAGES_OFF,
+};
+
 struct run_config {
 	enum run_boot boot;
 	char *kernel;  /* NULL: see guest_kernel_find() */
@@ -88,7 +95,8 @@ struct run_config {
 	size_t nnets;
 	unsigned int cpus;
 	uint64_t memory_bytes; /* a multiple of 4 KiB */
-	char **env;	       /* "NAME=VALUE"; NULL-terminated once there is one, else NULL */
+	enum run_hugepages hugepages;
+	char **env; /* "NAME=VALUE"; NULL-terminated once there is one, else NULL */
 	size_t nenv;
 	char *workdir;	     /* absolute, or NULL */
 	uint64_t timeout_ns; /* 0: none */
@@ -114,6 +122,7 @@ enum run_setting {
 	RUN_SET_NET,
 	RUN_SET_CPUS,
 	RUN_SET_MEMORY,
+	RUN_SET_HUGEPAGES,
 	RUN_SET_ENV,
 	RUN_SET_WORKDIR,
 	RUN_SET_TIMEOUT,

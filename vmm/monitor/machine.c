@@ -14,6 +14,7 @@
 #include "guest-kernel-config/guest_abi.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
+#include "vmm/monitor/kvm_stats.h"
 
 #define QUEUE_SIZE_MAX 256 /* what our device processes are dimensioned for */
 
@@ -31,27 +32,57 @@ void machine_moment(struct machine *m, enum vm_moment moment)
 	__atomic_store_n(&m->moments[moment], now_ns(), __ATOMIC_RELAXED);
 }
 
-/* One shared file, mapped once for each region of the layout. */
+#define HUGE_PAGE (2 * MIB)
+
+/* Below, pages stay small: that is all that a tiny guest touches, and it is
+ * not to wait while the host looks for huge ones (milliseconds, when memory
+ * is fragmented).  Linux is loaded above and uses little below. */
+#define SMALL_BELOW (16 * MIB)
+
+static void advise_huge(uint8_t *at, const struct guest_region *region)
+{
+	uint64_t skip = region->gpa < SMALL_BELOW ? SMALL_BELOW - region->gpa : 0;
+
+	/* Refused for files without huge pages, which is as well. */
+	if (skip < region->size)
+		madvise(at + skip, region->size - skip, MADV_HUGEPAGE);
+}
+
+/*
+ * One shared file, mapped once for each region of the layout.  KVM maps a huge
+ * page only where host and guest address agree below 2 MiB, so the mapping is
+ * placed inside a reservation that is larger than it.
+ */
+static int map_region(const struct machine *m, struct guest_region *region, struct err *e)
+{
+	uint64_t room = region->size + HUGE_PAGE;
+	uint8_t *hole =
+		mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *at;
+
+	if (hole == MAP_FAILED)
+		return err_errno(e, "find room for %llu MiB of guest memory",
+				 (unsigned long long)(region->size / MIB));
+	at = hole + (ALIGN_UP((uintptr_t)hole, HUGE_PAGE) - (uintptr_t)hole) +
+	     region->gpa % HUGE_PAGE;
+	if (mmap(at, region->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED,
+		 m->params->memory_fd, (off_t)region->file_offset) == MAP_FAILED)
+		return err_errno(e, "map %llu MiB of guest memory",
+				 (unsigned long long)(region->size / MIB));
+	/* A core dump of the monitor is not to hold the guest. */
+	madvise(at, region->size, MADV_DONTDUMP);
+	advise_huge(at, region);
+	region->host = at;
+	return 0;
+}
+
 static int map_memory(struct machine *m, struct err *e)
 {
 	int r = arch_memory_layout(m->params->memory_bytes, &m->memory, e);
 
-	if (r < 0)
-		return r;
-	for (unsigned int i = 0; i < m->memory.nregions; i++) {
-		struct guest_region *region = &m->memory.region[i];
-		void *p = mmap(NULL, region->size, PROT_READ | PROT_WRITE,
-			       MAP_SHARED | MAP_NORESERVE, m->params->memory_fd,
-			       (off_t)region->file_offset);
-
-		if (p == MAP_FAILED)
-			return err_errno(e, "map %llu MiB of guest memory",
-					 (unsigned long long)(region->size / MIB));
-		/* A core dump of the monitor is not to hold the guest. */
-		madvise(p, region->size, MADV_DONTDUMP);
-		region->host = p;
-	}
-	return 0;
+	for (unsigned int i = 0; r == 0 && i < m->memory.nregions; i++)
+		r = map_region(m, &m->memory.region[i], e);
+	return r;
 }
 
 static void add_text(struct machine *m, char c)
@@ -313,6 +344,8 @@ static int build_vm(struct machine *m, struct err *e)
 	if (r == 0)
 		r = arch_irqchip_create(m->vm.fd, e);
 	machine_moment(m, VM_MOMENT_IRQCHIP);
+	if (r == 0)
+		m->stats_fd = kvm_stats_open(m->vm.fd);
 	return r;
 }
 

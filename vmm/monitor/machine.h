@@ -44,6 +44,7 @@ struct machine {
 	struct machine_events events;
 	struct loop *loop; /* the control thread's, borrowed */
 	struct kvm_vm vm;
+	int stats_fd; /* kvm_stats.h; -1 */
 	struct guest_memory memory;
 	struct bus ports, mmio;
 	struct control_sink control;

@@ -60,7 +60,8 @@ struct monitor_msg {
 	uint64_t cpu_ns;      /* user and system time of the monitor's process */
 	uint64_t moments[VM_MOMENT_COUNT];
 	uint64_t exits[VM_EXIT_REASONS];
-	char text[VM_END_TEXT_MAX]; /* NUL-terminated; may hold newlines */
+	uint64_t pages_4k, pages_2m, pages_1g; /* how KVM maps the guest's memory */
+	char text[VM_END_TEXT_MAX];	       /* NUL-terminated; may hold newlines */
 };
 
 enum monitor_order_kind {

@@ -274,7 +274,7 @@ static void fill_monitor_params(const struct vm_wall *w, struct monitor_params *
 	const struct vm_parts *parts = &w->parts;
 
 	mp->kvm_fd = parts->kvm_fd;
-	mp->memory_fd = parts->memory_fd;
+	mp->memory_fd = parts->memory.fd;
 	mp->memory_bytes = w->cfg->memory_bytes;
 	mp->ncpus = w->cfg->cpus;
 	mp->image = (struct arch_image){
@@ -316,7 +316,7 @@ static int start_monitor(struct vm_wall *w, int sock, int console_out, int conso
 		.arg = &mp,
 	};
 	const int keep[] = {
-		w->parts.kvm_fd, w->parts.memory_fd, w->parts.kernel_fd, w->parts.initrd_fd, sock,
+		w->parts.kvm_fd, w->parts.memory.fd, w->parts.kernel_fd, w->parts.initrd_fd, sock,
 		console_out,	 console_in
 	};
 	int r;

@@ -39,23 +39,6 @@ static int open_kvm(struct vm_parts *p, struct err *e)
 	return err_errno(e, "open /dev/kvm ('bulkhead doctor' tells what to mend)");
 }
 
-/*
- * One file for the guest's memory.  Its size is sealed: a device process that
- * shrank it would make the monitor stumble over a missing page.
- */
-static int open_memory(struct vm_parts *p, uint64_t bytes, struct err *e)
-{
-	p->memory_fd = memfd_create("bulkhead-guest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (p->memory_fd < 0)
-		return err_errno(e, "make the guest's memory file");
-	if (ftruncate(p->memory_fd, (off_t)bytes) < 0)
-		return err_errno(e, "make a memory file of %llu MiB",
-				 (unsigned long long)(bytes / MIB));
-	if (fcntl(p->memory_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		return err_errno(e, "seal the guest's memory file");
-	return 0;
-}
-
 /* A kernel or initrd: a regular file, so that its size means something. */
 static int open_file(const char *path, const char *what, int *ret_fd, struct err *e)
 {
@@ -276,15 +259,17 @@ int vm_parts_open(struct vm_parts *p, const struct run_config *cfg,
 {
 	int r;
 
-	*p = (struct vm_parts){
-		.kvm_fd = -1, .memory_fd = -1, .kernel_fd = -1, .initrd_fd = -1, .null_fd = -1
-	};
+	*p = (struct vm_parts){ .kvm_fd = -1,
+				.memory = { .fd = -1 },
+				.kernel_fd = -1,
+				.initrd_fd = -1,
+				.null_fd = -1 };
 	p->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	r = p->null_fd < 0 ? err_errno(e, "open /dev/null") : open_kvm(p, e);
 	if (r == 0)
 		r = open_boot_files(p, cfg, console, e);
 	if (r == 0)
-		r = open_memory(p, cfg->memory_bytes, e);
+		r = vm_memory_open(cfg->memory_bytes, cfg->hugepages, &p->memory, e);
 	if (r == 0)
 		r = add_disks(p, cfg, e);
 	for (unsigned int i = 0; r == 0 && i < cfg->nnets; i++)
@@ -299,7 +284,7 @@ int vm_parts_open(struct vm_parts *p, const struct run_config *cfg,
 void vm_parts_close_inherited(struct vm_parts *p)
 {
 	close_fd(&p->kvm_fd);
-	close_fd(&p->memory_fd);
+	close_fd(&p->memory.fd);
 	close_fd(&p->kernel_fd);
 	close_fd(&p->initrd_fd);
 	close_fd(&p->null_fd);
@@ -341,7 +326,9 @@ void vm_parts_close(struct vm_parts *p)
 	}
 	free(p->kernel_path);
 	free(p->cmdline);
-	*p = (struct vm_parts){
-		.kvm_fd = -1, .memory_fd = -1, .kernel_fd = -1, .initrd_fd = -1, .null_fd = -1
-	};
+	*p = (struct vm_parts){ .kvm_fd = -1,
+				.memory = { .fd = -1 },
+				.kernel_fd = -1,
+				.initrd_fd = -1,
+				.null_fd = -1 };
 }

@@ -13,6 +13,7 @@
 #include "vmm/base/err.h"
 #include "vmm/config/run_config.h"
 #include "vmm/jail/filter.h"
+#include "vmm/walls/vm_memory.h"
 #include "vmm/walls/wall.h"
 
 struct vm_device {
@@ -37,7 +38,8 @@ struct vm_device {
 };
 
 struct vm_parts {
-	int kvm_fd, memory_fd, kernel_fd, initrd_fd, null_fd;
+	int kvm_fd, kernel_fd, initrd_fd, null_fd;
+	struct vm_memory memory;
 	char *kernel_path;
 	char *cmdline;
 	unsigned int ndevices;

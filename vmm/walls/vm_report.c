@@ -68,6 +68,15 @@ static json_t *report_device(const struct vm_device *d, const struct vm_process 
 	return o;
 }
 
+/* What is behind the guest's memory, and how KVM had it mapped at the end. */
+static json_t *report_memory(const struct vm_wall *w)
+{
+	return json_pack("{s:I, s:s, s:I, s:I, s:I}", "bytes", (json_int_t)w->cfg->memory_bytes,
+			 "backing", w->parts.memory.backing, "pages_4k",
+			 (json_int_t)w->last.pages_4k, "pages_2m", (json_int_t)w->last.pages_2m,
+			 "pages_1g", (json_int_t)w->last.pages_1g);
+}
+
 void vm_wall_report(const struct wall *wall, json_t *report)
 {
 	const struct vm_wall *w = (const struct vm_wall *)wall;
@@ -80,6 +89,7 @@ void vm_wall_report(const struct wall *wall, json_t *report)
 	}
 	json_object_set_new(report, "cpu_ns", json_integer((json_int_t)cpu));
 	json_object_set_new(report, "timeline", report_moments(&w->last));
+	json_object_set_new(report, "memory", report_memory(w));
 	json_object_set_new(report, "exits", report_exits(&w->last));
 	json_object_set_new(report, "devices", devices);
 }
