@@ -23,7 +23,7 @@ _bulkhead() {
 		prev=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	if ((COMP_CWORD == 1)); then
-		_bulkhead_words 'run doctor help --help --version'
+		_bulkhead_words 'run doctor device help --help --version'
 		return
 	fi
 	case ${COMP_WORDS[1]}:$prev in
@@ -31,6 +31,7 @@ _bulkhead() {
 	run:--kernel) _bulkhead_files -f ''; return ;;
 	run:--initrd) _bulkhead_files -f ''; return ;;
 	run:--cmdline) return ;;
+	run:--vhost-user) _bulkhead_files -f 'blk: net: rng:'; return ;;
 	run:--cpus) return ;;
 	run:--memory) return ;;
 	run:--hugepages) _bulkhead_words 'auto thp hugetlb off'; return ;;
@@ -44,16 +45,24 @@ _bulkhead() {
 	run:--report) _bulkhead_files -f ''; return ;;
 	run:--on-device-loss) _bulkhead_words 'stop continue'; return ;;
 	run:--seccomp) _bulkhead_words 'on off'; return ;;
-	help:help) _bulkhead_words 'run doctor help '; return ;;
+	device:--socket) _bulkhead_files -f ''; return ;;
+	device:--disk) _bulkhead_files -f ''; return ;;
+	device:--net) _bulkhead_words 'tap= fd='; return ;;
+	device:--seccomp) _bulkhead_words 'on off'; return ;;
+	help:help) _bulkhead_words 'run doctor device help '; return ;;
 	esac
 	case ${COMP_WORDS[1]} in
 	run)
-		names=' --rootfs --kernel --initrd --cmdline --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --verbose'
-		with_arg=' --rootfs --kernel --initrd --cmdline --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp'
+		names=' --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --verbose'
+		with_arg=' --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp'
 		;;
 	doctor)
 		names=' --json --verbose'
 		with_arg=''
+		;;
+	device)
+		names=' --socket --disk --net --seccomp --verbose'
+		with_arg=' --socket --disk --net --seccomp'
 		;;
 	help)
 		names=''

@@ -16,6 +16,7 @@ static const struct {
 } handlers[] = {
 	{ &command_run, cmd_run },
 	{ &command_doctor, cmd_doctor },
+	{ &command_device, cmd_device },
 	{ &command_help, cmd_help },
 };
 

@@ -21,10 +21,12 @@ struct run_config;
 
 int cmd_run(int argc, char **argv, struct err *e, int *ret_status);
 int cmd_doctor(int argc, char **argv, struct err *e, int *ret_status);
+int cmd_device(int argc, char **argv, struct err *e, int *ret_status);
 int cmd_help(int argc, char **argv, struct err *e, int *ret_status);
 
 extern const struct command command_run;
 extern const struct command command_doctor;
+extern const struct command command_device;
 extern const struct command command_help;
 
 /* What `help` prints; its configuration. */

@@ -73,6 +73,7 @@ const struct command command_help = {
 static const struct command *const commands[] = {
 	&command_run,
 	&command_doctor,
+	&command_device,
 	&command_help,
 };
 

@@ -73,6 +73,30 @@ static const struct option run_options[] = {
 		.setting = RUN_SET_CMDLINE,
 	},
 	{
+		.name = "vhost-user",
+		.arg = "TYPE:SOCKET",
+		.repeated = true,
+		.complete = COMPLETE_FILE,
+		.values = "blk: net: rng:",
+		.help = "attach a device that another program serves: blk, net or rng;\n"
+			"may be repeated",
+		.man = "Attach a device whose back end another program runs, for example\n"
+		       ".Xr qemu-storage-daemon 1 .\n"
+		       ".Ar TYPE\n"
+		       "is\n"
+		       ".Cm blk , net\n"
+		       "or\n"
+		       ".Cm rng ;\n"
+		       ".Ar SOCKET\n"
+		       "is the Unix socket that the back end listens on.\n"
+		       "It speaks vhost-user and gets all of the guest's memory.\n"
+		       "Such disks come behind those of\n"
+		       ".Fl -disk .\n"
+		       "When its back end is lost while it was in use, the guest is ended: nobody\n"
+		       "could tell when it stops to write to the guest's memory.",
+		.setting = RUN_SET_VHOST_USER,
+	},
+	{
 		.name = "cpus",
 		.arg = "N",
 		.help = "1 to 64 CPUs (default 1)",

@@ -289,3 +289,25 @@ int net_config_parse(const char *value, struct net_config *ret, struct err *e)
 	*ret = n;
 	return 1;
 }
+
+int foreign_config_parse(const char *value, struct foreign_config *ret, struct err *e)
+{
+	static const char *const kinds[] = {
+		[FOREIGN_BLK] = "blk:", [FOREIGN_NET] = "net:", [FOREIGN_RNG] = "rng:"
+	};
+	const char *path;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (strncmp(value, kinds[i], strlen(kinds[i])) != 0)
+			continue;
+		path = value + strlen(kinds[i]);
+		if (!*path)
+			return err_set(e, EINVAL, "the socket's path is missing");
+		ret->path = strdup(path);
+		if (!ret->path)
+			return err_set(e, ENOMEM, "out of memory");
+		ret->kind = (enum foreign_kind)i;
+		return 0;
+	}
+	return err_set(e, EINVAL, "must be blk:SOCKET, net:SOCKET or rng:SOCKET");
+}

@@ -16,4 +16,8 @@ int root_config_parse(const char *value, struct root_config *ret, struct err *e)
  * "none"; -errno. */
 int net_config_parse(const char *value, struct net_config *ret, struct err *e);
 
+/* blk:SOCKET, net:SOCKET or rng:SOCKET.  0 or -errno; ret->path is the
+ * caller's to free. */
+int foreign_config_parse(const char *value, struct foreign_config *ret, struct err *e);
+
 #endif

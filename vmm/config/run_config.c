@@ -32,6 +32,8 @@ void run_config_release(struct run_config *cfg)
 	free(cfg->root.path);
 	for (size_t i = 0; i < cfg->ndisks; i++)
 		free(cfg->disk[i].path);
+	for (size_t i = 0; i < cfg->nforeign; i++)
+		free(cfg->foreign[i].path);
 	free_strings(cfg->env, cfg->nenv);
 	free(cfg->workdir);
 	free(cfg->console_path);
@@ -113,6 +115,19 @@ static int set_net(struct run_config *cfg, const char *value, struct err *e)
 	if (cfg->nnets == RUN_NETS_MAX)
 		return err_set(e, EINVAL, "more than %d interfaces", RUN_NETS_MAX);
 	cfg->net[cfg->nnets++] = net;
+	return 0;
+}
+
+static int set_vhost_user(struct run_config *cfg, const char *value, struct err *e)
+{
+	int r;
+
+	if (cfg->nforeign == RUN_DEVICES_MAX)
+		return err_set(e, EINVAL, "more than %d devices", RUN_DEVICES_MAX);
+	r = foreign_config_parse(value, &cfg->foreign[cfg->nforeign], e);
+	if (r < 0)
+		return r;
+	cfg->nforeign++;
 	return 0;
 }
 
@@ -255,6 +270,7 @@ static int (*const setters[])(struct run_config *cfg, const char *value, struct 
 	[RUN_SET_NET] = set_net,
 	[RUN_SET_CPUS] = set_cpus,
 	[RUN_SET_MEMORY] = set_memory,
+	[RUN_SET_VHOST_USER] = set_vhost_user,
 	[RUN_SET_HUGEPAGES] = set_hugepages,
 	[RUN_SET_ENV] = set_env,
 	[RUN_SET_WORKDIR] = set_workdir,
@@ -387,8 +403,8 @@ int run_config_check(struct run_config *cfg, struct err *e)
 			if (cfg->disk[i].id[0] && strcmp(cfg->disk[i].id, cfg->disk[j].id) == 0)
 				return err_set(e, EINVAL, "--disk: two disks with id=%s",
 					       cfg->disk[i].id);
-	if ((cfg->root.path != NULL) + cfg->ndisks + cfg->nnets > RUN_DEVICES_MAX)
-		return err_set(e, EINVAL, "more than %d disks and interfaces", RUN_DEVICES_MAX);
+	if ((cfg->root.path != NULL) + cfg->ndisks + cfg->nnets + cfg->nforeign > RUN_DEVICES_MAX)
+		return err_set(e, EINVAL, "more than %d devices", RUN_DEVICES_MAX);
 	return 0;
 }
 

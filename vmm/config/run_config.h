@@ -70,6 +70,14 @@ struct net_config {
 	unsigned int mtu;     /* 0: not given */
 };
 
+/* A device whose process somebody else runs. */
+enum foreign_kind { FOREIGN_BLK, FOREIGN_NET, FOREIGN_RNG };
+
+struct foreign_config {
+	enum foreign_kind kind;
+	char *path; /* of the Unix socket that its back end listens on */
+};
+
 enum run_console {
 	RUN_CONSOLE_STDIO,
 	RUN_CONSOLE_NONE, /* output is dropped, there is no input */
@@ -93,6 +101,8 @@ struct run_config {
 	size_t ndisks;
 	struct net_config net[RUN_NETS_MAX];
 	size_t nnets;
+	struct foreign_config foreign[RUN_DEVICES_MAX];
+	size_t nforeign;
 	unsigned int cpus;
 	uint64_t memory_bytes; /* a multiple of 4 KiB */
 	enum run_hugepages hugepages;
@@ -120,6 +130,7 @@ enum run_setting {
 	RUN_SET_ROOTFS,
 	RUN_SET_DISK,
 	RUN_SET_NET,
+	RUN_SET_VHOST_USER,
 	RUN_SET_CPUS,
 	RUN_SET_MEMORY,
 	RUN_SET_HUGEPAGES,

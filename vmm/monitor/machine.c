@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_ids.h>
 #include <linux/virtio_mmio.h>
 
 #include "guest-kernel-config/guest_abi.h"
@@ -193,6 +195,15 @@ static void on_device_needs_reset(void *ctx, struct vhost_user_frontend *fe, con
 	virtio_mmio_needs_reset(d->transport);
 }
 
+/* Features that we do not serve, whatever a back end offers. */
+static uint64_t feature_mask(uint32_t device_id)
+{
+	/* Its switch is a write to config space, which is not passed on. */
+	if (device_id == VIRTIO_ID_BLOCK)
+		return ~(1ULL << VIRTIO_BLK_F_CONFIG_WCE);
+	return UINT64_MAX;
+}
+
 static int make_frontend(struct machine *m, unsigned int index, struct err *e)
 {
 	const struct monitor_device *p = &m->params->device[index];
@@ -206,7 +217,7 @@ static int make_frontend(struct machine *m, unsigned int index, struct err *e)
 		.memory_fd = m->params->memory_fd,
 		.max_queues = p->queues,
 		.queue_size_max = QUEUE_SIZE_MAX,
-		.feature_mask = UINT64_MAX,
+		.feature_mask = feature_mask(p->device_id),
 		.config_len = p->config_len,
 		.loop = m->loop,
 		.on_lost = on_device_lost,

@@ -23,6 +23,7 @@
 #include "vmm/jail/compartment.h"
 #include "vmm/monitor/messages.h"
 #include "vmm/monitor/monitor.h"
+#include "vmm/walls/vm_device.h"
 #include "vmm/walls/vm_parts.h"
 #include "vmm/walls/vm_process.h"
 #include "vmm/walls/vm_wall.h"
@@ -70,6 +71,11 @@ static void describe_loss(struct vm_wall *w, unsigned int index, const char *why
 	char text[256], became[128];
 
 	copy_text(text, sizeof(text), why, VM_END_TEXT_MAX);
+	if (w->parts.device[index].foreign) {
+		snprintf(out, size, "the guest has lost the device of %s: %s",
+			 w->parts.device[index].role, text);
+		return;
+	}
 	vm_process_reap(p, false);
 	vm_process_describe(p, became, sizeof(became));
 	snprintf(out, size, "the guest has lost %s (%s): %s; its process %s", p->name,
@@ -199,50 +205,16 @@ struct device_start {
 	bool confine;
 };
 
-static int confine(const struct device_seat *seat, struct err *e)
-{
-	const struct device_start *s = seat->ctx;
-
-	return s->confine ? filter_install(s->device->filter, false, e) : 0;
-}
-
-/* In the device's process: its seat, then its work. */
+/* In the device's process. */
 static int device_main(void *arg)
 {
-	struct device_start *s = arg;
-	struct vm_device *d = s->device;
-	struct device_seat seat = {
-		.name = d->name, .vhost_sock = d->back, .confine = confine, .ctx = s
-	};
+	const struct device_start *s = arg;
 	struct err e = { "" };
-	void *counters = mmap(NULL, sizeof(struct device_counters), PROT_READ | PROT_WRITE,
-			      MAP_SHARED, d->counters_fd, 0);
-	void *controls = mmap(NULL, sizeof(struct device_controls), PROT_READ, MAP_SHARED,
-			      d->controls_fd, 0);
-	int r;
 
-	if (counters == MAP_FAILED || controls == MAP_FAILED) {
-		log_error("cannot map the shared pages: %s", strerror(errno));
-		return 1;
-	}
-	close_fd(&d->counters_fd);
-	close_fd(&d->controls_fd);
-	seat.counters = counters;
-	seat.controls = controls;
-	switch (d->filter) {
-	case FILTER_BLK:
-		r = blk_main(&seat, &d->blk, &e);
-		break;
-	case FILTER_NET:
-		r = net_main(&seat, &d->net, &e);
-		break;
-	default:
-		r = rng_main(&seat, &d->rng, &e);
-		break;
-	}
-	if (r < 0)
-		log_error("%s", e.text);
-	return r < 0 ? 1 : 0;
+	if (vm_device_serve(s->device, s->confine, &e) == 0)
+		return 0;
+	log_error("%s", e.text);
+	return 1;
 }
 
 static int start_device(struct vm_wall *w, unsigned int index, struct err *e)
@@ -295,7 +267,7 @@ static void fill_monitor_params(const struct vm_wall *w, struct monitor_params *
 			.config_len = d->config_len,
 			.queues = d->queues,
 			.sock = d->front,
-			.pidfd = w->device[i].c.pidfd,
+			.pidfd = d->foreign ? -1 : w->device[i].c.pidfd,
 			.ends_machine = d->ends_machine ||
 					(d->is_root && !w->cfg->continue_on_device_loss),
 		};
@@ -359,7 +331,8 @@ static int vm_start(struct wall *wall, struct loop *loop, const struct wall_even
 	in_read = in[0];
 
 	for (unsigned int i = 0; r == 0 && i < w->parts.ndevices; i++)
-		r = start_device(w, i, e);
+		if (!w->parts.device[i].foreign)
+			r = start_device(w, i, e);
 	if (r == 0)
 		r = start_monitor(w, sock, out_write, in_read, e);
 	if (r == 0)

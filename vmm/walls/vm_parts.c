@@ -10,6 +10,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "devices/backend/tap.h"
 #include "vmm/base/util.h"
@@ -115,12 +116,11 @@ static int shared_page(const char *name, size_t size, int prot, int *ret_fd, voi
 	return 0;
 }
 
-/* The next device, with its socket pair and pages; NULL and *e. */
-static struct vm_device *add_device(struct vm_parts *p, const char *kind, unsigned int number,
-				    struct err *e)
+/* The next device, nothing of it made yet; NULL and *e. */
+static struct vm_device *next_device(struct vm_parts *p, const char *kind, unsigned int number,
+				     struct err *e)
 {
 	struct vm_device *d;
-	int pair[2];
 
 	if (p->ndevices == ARCH_MAX_VIRTIO) {
 		err_set(e, E2BIG,
@@ -135,6 +135,18 @@ static struct vm_device *add_device(struct vm_parts *p, const char *kind, unsign
 	};
 	p->ndevices++;
 	snprintf(d->name, sizeof(d->name), "%s%u", kind, number);
+	return d;
+}
+
+/* With its socket pair and pages, for a process of our own. */
+static struct vm_device *add_device(struct vm_parts *p, const char *kind, unsigned int number,
+				    struct err *e)
+{
+	struct vm_device *d = next_device(p, kind, number, e);
+	int pair[2];
+
+	if (!d)
+		return NULL;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		err_errno(e, "make the socket pair of %s", d->name);
 		return NULL;
@@ -254,6 +266,43 @@ static int add_rng(struct vm_parts *p, struct err *e)
 	return 0;
 }
 
+/* A back end that somebody else runs: connect to it. */
+static int add_foreign(struct vm_parts *p, const struct foreign_config *c, unsigned int number,
+		       struct err *e)
+{
+	static const struct {
+		const char *name;
+		uint32_t virtio_id, config_len;
+		unsigned int queues;
+	} kinds[] = {
+		[FOREIGN_BLK] = { "vblk", VIRTIO_ID_BLOCK, BLK_CONFIG_LEN, 1 },
+		[FOREIGN_NET] = { "vnet", VIRTIO_ID_NET, NET_CONFIG_LEN, 2 },
+		[FOREIGN_RNG] = { "vrng", VIRTIO_ID_RNG, 0, 1 },
+	};
+	struct vm_device *d = next_device(p, kinds[c->kind].name, number, e);
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	if (!d)
+		return -EIO;
+	d->foreign = true;
+	d->role = c->path;
+	d->virtio_id = kinds[c->kind].virtio_id;
+	d->config_len = kinds[c->kind].config_len;
+	d->queues = kinds[c->kind].queues;
+	d->filter = FILTER_COUNT;
+	if (strlen(c->path) >= sizeof(addr.sun_path))
+		return err_set(e, ENAMETOOLONG, "--vhost-user %s: the socket's path is too long",
+			       c->path);
+	memcpy(addr.sun_path, c->path, strlen(c->path));
+	d->front = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (d->front < 0)
+		return err_errno(e, "make a socket");
+	if (connect(d->front, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return err_errno(e, "connect to the vhost-user back end %s (does it run?)",
+				 c->path);
+	return 0;
+}
+
 int vm_parts_open(struct vm_parts *p, const struct run_config *cfg,
 		  const struct wall_console *console, struct err *e)
 {
@@ -274,6 +323,8 @@ int vm_parts_open(struct vm_parts *p, const struct run_config *cfg,
 		r = add_disks(p, cfg, e);
 	for (unsigned int i = 0; r == 0 && i < cfg->nnets; i++)
 		r = add_net(p, &cfg->net[i], i, e);
+	for (unsigned int i = 0; r == 0 && i < cfg->nforeign; i++)
+		r = add_foreign(p, &cfg->foreign[i], i, e);
 	if (r == 0)
 		r = add_rng(p, e);
 	if (r < 0)

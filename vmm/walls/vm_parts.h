@@ -23,6 +23,7 @@ struct vm_device {
 	uint32_t config_len;
 	unsigned int queues;
 	bool is_root;
+	bool foreign;	   /* somebody else runs its process; `front` is all that we have */
 	bool ends_machine; /* its loss cannot be survived, whatever the user says */
 	enum filter_kind filter;
 	union {
