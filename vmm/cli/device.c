@@ -30,7 +30,7 @@ static const struct option device_option_table[] = {
 		.name = "socket",
 		.arg = "PATH",
 		.complete = COMPLETE_FILE,
-		.help = "the Unix socket to listen on; made anew, removed when it is connected",
+		.help = "the Unix socket to listen on; it must not exist yet",
 		.man = "The Unix socket to listen on.\n"
 		       "It must not exist, and is removed when a front end has connected.",
 		.setting = DEVICE_SET_SOCKET,
