@@ -78,7 +78,7 @@ static const struct option run_options[] = {
 		.repeated = true,
 		.complete = COMPLETE_FILE,
 		.values = "blk: net: rng:",
-		.help = "attach a device that another program serves: blk, net or rng;\n"
+		.help = "attach a device (blk, net, rng) that another program serves;\n"
 			"may be repeated",
 		.man = "Attach a device whose back end another program runs, for example\n"
 		       ".Xr qemu-storage-daemon 1 .\n"
