@@ -208,8 +208,10 @@ static int open_console(struct instance *in, struct wall_console *console, struc
 	case RUN_CONSOLE_NONE:
 		return 0;
 	case RUN_CONSOLE_FILE:
-		in->user_out = open(in->cfg->console_path,
-				    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+		/* O_NONBLOCK: a FIFO that nobody reads is an error, not a wait. */
+		in->user_out = open(
+			in->cfg->console_path,
+			O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0666);
 		if (in->user_out < 0)
 			return err_errno(e, "open the console's file %s", in->cfg->console_path);
 		return 0;
