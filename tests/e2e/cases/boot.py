@@ -31,7 +31,7 @@ def own_kernel_and_initrd(t, kernel):
 @case()
 def own_kernel_on_a_terminal(t):
     m = t.start('--kernel', os.path.join(t.kernels, 'vmlinux'), '--initrd', initrd(t),
-                '--cmdline', 'console=ttyS0 quiet panic=-1', terminal=Terminal())
+                '--cmdline', 'console=ttyS0 quiet panic=-1 marker=there', terminal=Terminal())
     m.expect(GREETING)
     m.send(b'typed\r')
     m.expect(rb'init read typed')

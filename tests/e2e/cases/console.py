@@ -96,22 +96,32 @@ def input_ends_only_when_it_ends(t):
     t.ended(m.wait(), 0, out=b'got one\ngot two\nend\n')
 
 
-@case()
-def input_that_nobody_reads(t):
-    """More than every buffer on the way holds."""
+def unread_input(t, limit):
     m = t.start_guest('echo up; sleep 1; exit 5')
     m.expect(rb'up\n')
     os.set_blocking(m.stdin, False)
-    sent, end = 0, time.monotonic() + 60
-    while m.proc.poll() is None and time.monotonic() < end:
+    sent = 0
+    while m.proc.poll() is None:
         try:
-            sent += os.write(m.stdin, b'x' * 65536)
+            sent += os.write(m.stdin, b'x' * 4096) if sent < limit else 0
         except BlockingIOError:
-            time.sleep(0.05)
+            pass
         except BrokenPipeError:
             break
+        time.sleep(0.01)
     t.ended(m.wait(), 5, out=b'up\n')
     t.note(f'{sent >> 10} KiB were taken')
+
+
+@case()
+def input_that_nobody_reads(t):
+    """More than the pipes on the way hold."""
+    unread_input(t, 96 << 10)
+
+
+@case(long=True, limit=600)
+def input_without_end_that_nobody_reads(t):
+    unread_input(t, 1 << 40)
 
 
 @case()
