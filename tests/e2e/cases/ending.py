@@ -56,7 +56,8 @@ def triple_fault(t):
     ended_with(t, r, 134, 'triple-fault', r'^bulkhead: the guest stopped with a triple fault\n')
 
 
-ORDERLY = ("trap 'echo in order; exit 3' TERM; echo data >/written; echo up; "
+# The shell's own word about its killed sleep is left out.
+ORDERLY = ("exec 2>/dev/null; trap 'echo in order; exit 3' TERM; echo data >/written; echo up; "
            "while :; do sleep 0.1; done")
 
 
@@ -151,8 +152,8 @@ def second_sigint_ends_it(t):
 
 @case()
 def sigints_far_apart_are_both_passed_on(t):
-    m = t.start_guest('n=0; trap \'n=$((n + 1)); echo got $n\' INT; echo up; '
-                      'until [ $n = 2 ]; do sleep 0.1; done')
+    m = t.start_guest('n=0; trap \'n=$((n + 1)); echo got $n; [ $n = 1 ] || exit 0\' INT; echo up; '
+                      'while :; do sleep 0.1; done')
     m.expect(rb'up\n')
     m.signal(signal.SIGINT)
     m.expect(rb'got 1\n')
@@ -165,7 +166,7 @@ def sigints_far_apart_are_both_passed_on(t):
 @case()
 def timeout(t):
     """The command is told, and may write something still."""
-    r = t.guest("trap 'echo in order; exit 3' TERM; echo up; while :; do sleep 0.1; done",
+    r = t.guest("exec 2>/dev/null; trap 'echo in order; exit 3' TERM; echo up; while :; do sleep 0.1; done",
                 *REPORT, '--timeout', '12')
     ended_with(t, r, 124, 'timeout', r'the time limit of 12 s is over')
     t.same('output', r.out, b'up\nin order\n')
@@ -202,8 +203,6 @@ def report_is_complete(t):
              'command']
     times = [report['timeline'].get(k, -1) for k in order]
     t.check('timeline is complete and in order', times[0] > 0 and times == sorted(times),
-            report['timeline'])
-    t.check('devices are attached before the kernel runs', 'devices' in report['timeline'],
             report['timeline'])
     t.check('exits', report['exits'].get('io', 0) > 0 and report['exits'].get('mmio', 0) > 0,
             report['exits'])

@@ -35,7 +35,7 @@ ECHO = 'echo up; while read -r x; do echo "still $x"; done; echo over'
 def goes_on(t, m, name, message):
     m.expect(rb'up\n')
     kill(m.child(name))
-    m.expect_error(message)
+    m.expect_error(message.encode())
     m.send(b'here\n')
     m.expect(rb'still here\n')
     m.close_stdin()
