@@ -9,6 +9,7 @@
  * that comes from them is believed further than messages.h says.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +28,8 @@
 #include "vmm/walls/vm_parts.h"
 #include "vmm/walls/vm_process.h"
 #include "vmm/walls/vm_wall.h"
+
+#define DYING_MS 300 /* for a process that has closed its socket to be gone */
 
 static void end(struct vm_wall *w, const struct ending *ending)
 {
@@ -76,6 +79,11 @@ static void describe_loss(struct vm_wall *w, unsigned int index, const char *why
 			 w->parts.device[index].role, text);
 		return;
 	}
+	/* A process that dies closes its socket first: the monitor hears of it
+	 * before there is a status.  One that does not die is not waited for
+	 * much longer; each device is lost once. */
+	if (p->running)
+		poll(&(struct pollfd){ .fd = p->c.pidfd, .events = POLLIN }, 1, DYING_MS);
 	vm_process_reap(p, false);
 	vm_process_describe(p, became, sizeof(became));
 	snprintf(out, size, "the guest has lost %s (%s): %s; its process %s", p->name,
