@@ -1,0 +1,52 @@
+# Fuzz targets: build/fuzz/NAME, one per tests/fuzz/NAME.c below.  Included by
+# the top Makefile; tests/fuzz/README.md says how they are used.
+
+FUZZ_B := build/fuzz
+FUZZ_CC ?= clang
+FUZZ_DEVICES := blk net rng backend
+FUZZ_TARGETS := $(FUZZ_DEVICES) frontend mmio serial kernel cli params stream
+FUZZ_CFLAGS := -std=gnu17 -g -O1 $(WARN) $(WERROR) -fno-omit-frame-pointer \
+	-fsanitize=address,undefined -fno-sanitize-recover=all -MMD -MP -I. -D_GNU_SOURCE $(FUZZ_EXTRA)
+# The program's own files are instrumented for coverage, the targets are not:
+# a new path of the harness is no discovery.
+FUZZ_SRCS := $(wildcard vmm/base/*.c vmm/config/*.c devices/*.c devices/*/*.c arch/x86_64/*.c) \
+	vmm/cli/options.c vmm/cli/options_print.c vmm/cli/run_options.c \
+	vmm/monitor/vhost_user_channel.c vmm/monitor/vhost_user_dialogue.c \
+	guest-kernel-config/init/params.c guest-kernel-config/init/stream.c
+FUZZ_SUPPORT := $(patsubst %,tests/unit/support/%.c,mock_driver mock_transport arch_image)
+FUZZ_OBJS := $(FUZZ_SRCS:%.c=$(FUZZ_B)/obj/%.o) $(FUZZ_SUPPORT:%.c=$(FUZZ_B)/obj/%.o)
+FUZZ_WRAP := -Wl,--wrap=epoll_pwait,--wrap=ppoll,--wrap=getrandom
+
+.PHONY: fuzz fuzz-replay fuzz-build fuzz-cov check-mutants
+fuzz-build: $(FUZZ_TARGETS:%=$(FUZZ_B)/%)
+fuzz:
+	$(Q)tests/fuzz/run fuzz "$(or $(T),60)" $(TARGET)
+fuzz-replay:
+	$(Q)tests/fuzz/run replay $(TARGET)
+fuzz-cov:
+	$(Q)tests/fuzz/run cov $(TARGET)
+check-mutants:
+	$(Q)tests/check-mutants --sample 8
+
+$(FUZZ_B)/obj/tests/%.o: tests/%.c
+	$(call say,FUZZCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -c $< -o $@
+$(FUZZ_B)/obj/%.o: %.c
+	$(call say,FUZZCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -c $< -o $@
+$(FUZZ_B)/libfuzz.a: $(FUZZ_OBJS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+FUZZ_LINK = $(FUZZ_CC) -g -fsanitize=fuzzer,address,undefined $(FUZZ_EXTRA)
+$(FUZZ_DEVICES:%=$(FUZZ_B)/%): $(FUZZ_B)/%: $(FUZZ_B)/obj/tests/fuzz/%.o \
+		$(FUZZ_B)/obj/tests/fuzz/device.o $(FUZZ_B)/libfuzz.a
+	$(call say,LD,$@)
+	$(Q)$(FUZZ_LINK) $(FUZZ_WRAP) $^ -luring -lcmocka -lpthread -o $@
+$(FUZZ_B)/%: $(FUZZ_B)/obj/tests/fuzz/%.o $(FUZZ_B)/libfuzz.a
+	$(call say,LD,$@)
+	$(Q)$(FUZZ_LINK) $^ -luring -lcmocka -lpthread -o $@
+
+-include $(shell find $(FUZZ_B)/obj -name '*.d' 2>/dev/null)
