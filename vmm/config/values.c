@@ -66,11 +66,13 @@ int parse_seconds(const char *text, uint64_t max_s, uint64_t *ret_ns, struct err
 {
 	uint64_t unit = NS_PER_S, s = 0, ns = 0;
 	const char *p = text;
+	char shown[21];
 
 	for (; *p >= '0' && *p <= '9'; p++) {
 		s = s * 10 + (uint64_t)(*p - '0');
 		if (s > max_s)
-			return err_set(e, ERANGE, "'%.20s' is more than %llu seconds", text,
+			return err_set(e, ERANGE, "'%s' is more than %llu seconds",
+				       printable(shown, sizeof(shown), text),
 				       (unsigned long long)max_s);
 	}
 	if (p == text)
