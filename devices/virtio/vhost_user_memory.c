@@ -66,6 +66,12 @@ static int open_region(struct vhost_user_table *t, const struct vhost_user_regio
 
 	if (r->userspace_addr + r->memory_size < r->userspace_addr)
 		return err_set(e, EINVAL, "memory region %u wraps", i);
+	/* Rings are checked for alignment by their guest addresses, and their
+	 * words are reached by atomic loads: the mapping must agree. */
+	if ((r->guest_phys_addr ^ r->mmap_offset) & 15)
+		return err_set(e, EINVAL,
+			       "memory region %u: address and file offset are aligned differently",
+			       i);
 	code = shared_map_open(&t->region[i].map, fd, r->mmap_offset, r->memory_size);
 	if (code < 0)
 		return err_code(e, code, "map memory region %u (0x%llx bytes at 0x%llx)", i,
