@@ -356,6 +356,7 @@ static int get_vring_base(struct vhost_user_backend *b, struct vhost_user_msg *m
 {
 	struct vhost_user_vring_state *s = &msg->payload.state;
 
+	vhost_user_msg_release(msg);
 	vhost_user_ring_stop(b, s->index);
 	s->num = b->ring[s->index].base;
 	return reply(b, msg, sizeof(*s), e);
