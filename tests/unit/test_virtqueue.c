@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <cmocka.h>
 
 #include "tests/unit/support/mock_driver.h"
@@ -420,6 +421,30 @@ static void every_broken_rule_is_found(void **state)
 	}
 }
 
+/* The same large buffer three times: each is sound, their sum is not. */
+static void sums_fit_32_bits(void **state)
+{
+	const uint64_t len = 1536 * MIB, gpa = 4 * GIB;
+	struct fixture *f = *state;
+	struct mock_buf bufs[] = { { gpa, (uint32_t)len, true },
+				   { gpa, (uint32_t)len, true },
+				   { gpa, (uint32_t)len, true } };
+	void *large =
+		mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	assert_ptr_not_equal(large, MAP_FAILED);
+	assert_int_equal(guest_memory_add(&f->gm, gpa, len, 0, large), 0);
+	mock_add(&f->d, bufs, 2);
+	mock_publish(&f->d);
+	assert_int_equal(pop(f), 1);
+	assert_int_equal(f->chain.write_bytes, 2 * len);
+	virtqueue_push(&f->vq, f->chain.head, 0);
+	mock_add(&f->d, bufs, 3);
+	mock_publish(&f->d);
+	assert_int_equal(pop(f), -EBADMSG);
+	munmap(large, len);
+}
+
 static void indirect_must_be_negotiated(void **state)
 {
 	struct fixture *f = *state;
@@ -599,6 +624,7 @@ int main(void)
 		VQ_TEST(kicks_only_when_asked),
 		VQ_TEST(interrupts_suppressed_by_flag),
 		VQ_TEST(every_broken_rule_is_found),
+		VQ_TEST(sums_fit_32_bits),
 		VQ_TEST(indirect_must_be_negotiated),
 		VQ_TEST(same_head_twice),
 		VQ_TEST(index_runs_ahead_of_publication),
