@@ -16,10 +16,10 @@
 /*
  * How much input is held for a command that does not read.  When it is full
  * the console is no longer read, the host is stopped by RTS, and a signal
- * that the user sends waits behind the data; so it is large.  Memory is used
- * only as far as it fills.
+ * that the user sends waits behind the data.  Not larger, because the console
+ * is slow: a guest with one CPU does little else until this is full.
  */
-#define PUMP_INPUT_MAX (1u << 20)
+#define PUMP_INPUT_MAX (64u << 10)
 #define PUMP_CHUNK     4096u
 
 #define PUMP_POLL_FDS 3

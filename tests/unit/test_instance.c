@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "guest-kernel-config/guest_abi.h"
@@ -129,8 +131,9 @@ static void on_quit(void *ctx)
 	((struct rig *)ctx)->quits++;
 }
 
-static void on_broken(void *ctx)
+static void on_broken(void *ctx, int code)
 {
+	assert_int_equal(code, EPIPE);
 	((struct rig *)ctx)->breaks++;
 }
 
@@ -265,13 +268,81 @@ static void test_broken_output(void **state)
 	rig_down(&g);
 }
 
+/* The wall is gone, its reader slow: all of it arrives, and a signal ends the
+ * wait for one that never reads. */
+static void test_finish(void **state)
+{
+	static unsigned char sent[60000], got[60000];
+	struct rig g;
+	int stop[2];
+
+	(void)state;
+	assert_int_equal(pipe2(stop, O_CLOEXEC), 0);
+	rig_up(&g, RELAY_INPUT_NONE, true);
+	loop_stop(g.loop);
+	pthread_join(g.thread, NULL);
+	fcntl(g.user_out[1], F_SETPIPE_SZ, 4096);
+	memset(sent, 'x', sizeof(sent));
+	assert_int_equal(write(g.wall_out[1], sent, sizeof(sent)), sizeof(sent));
+	close_fd(&g.wall_out[1]);
+	assert_false(relay_finish(&g.relay, now_ns() + 5 * NS_PER_MS, stop[0]));
+	assert_int_equal(write(stop[1], "s", 1), 1);
+	assert_false(relay_finish(&g.relay, 0, stop[0]));
+	assert_int_equal(read(stop[0], got, 1), 1);
+	if (fork() == 0) {
+		read_exactly(g.user_out[0], got, sizeof(got));
+		_exit(0);
+	}
+	assert_true(relay_finish(&g.relay, 0, stop[0]));
+	g.thread = pthread_self();
+	close_fd(&stop[0]);
+	close_fd(&stop[1]);
+	for (int *end = g.user_in; end < g.user_in + 2; end++)
+		close_fd(end);
+	close_fd(&g.user_out[0]);
+	close_fd(&g.user_out[1]);
+	close_fd(&g.wall_in[0]);
+	close_fd(&g.wall_in[1]);
+	close_fd(&g.wall_out[0]);
+	loop_free(g.loop);
+}
+
+/* A sink that blocks and that nobody reads must not stop the loop. */
+static void test_blocking_socket(void **state)
+{
+	unsigned char data[4096] = { 0 };
+	struct relay r = { .broken_pipe = on_broken };
+	struct loop *loop = loop_new(NULL);
+	int user[2], wall[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, user), 0);
+	assert_int_equal(pipe2(wall, O_CLOEXEC | O_NONBLOCK), 0);
+	r.ctx = &r;
+	assert_int_equal(relay_start(&r, loop, RELAY_INPUT_NONE, -1, user[1], -1, wall[0], NULL),
+			 0);
+	for (int i = 0; i < 500; i++) { /* far more than a socket holds */
+		ssize_t n = write(wall[1], data, sizeof(data));
+
+		if (n < 0)
+			break;
+		relay_finish(&r, 1, -1);
+	}
+	loop_free(loop);
+	close(user[0]);
+	close(user[1]);
+	close(wall[0]);
+	close(wall[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_endings),	      cmocka_unit_test(test_escape),
-		cmocka_unit_test(test_stream_escape), cmocka_unit_test(test_output_is_exact),
-		cmocka_unit_test(test_stream_input),  cmocka_unit_test(test_keys_before_ready),
-		cmocka_unit_test(test_broken_output),
+		cmocka_unit_test(test_endings),		cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_stream_escape),	cmocka_unit_test(test_output_is_exact),
+		cmocka_unit_test(test_stream_input),	cmocka_unit_test(test_keys_before_ready),
+		cmocka_unit_test(test_broken_output),	cmocka_unit_test(test_finish),
+		cmocka_unit_test(test_blocking_socket),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

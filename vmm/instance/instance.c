@@ -30,7 +30,7 @@
 #define ORDERLY_TIMEOUT_NS (2 * NS_PER_S) /* the same, after --timeout */
 #define STOP_NS		   (1 * NS_PER_S) /* for the wall to obey an immediate stop */
 #define SECOND_SIGINT_NS   (2 * NS_PER_S)
-#define OUTPUT_MS	   10000 /* for the user's side to take what is left at the end */
+#define OUTPUT_NS	   (10 * NS_PER_S) /* for the output's reader, once we have ended it */
 
 struct instance {
 	const struct run_config *cfg;
@@ -116,13 +116,18 @@ static void on_quit(void *ctx)
 	stop_now(in);
 }
 
-static void on_broken_pipe(void *ctx)
+static void on_broken_pipe(void *ctx, int code)
 {
 	struct instance *in = ctx;
+	char text[96];
 
-	/* As for any filter whose reader is gone. */
-	force(in, ENDING_STOPPED, SIGPIPE, "");
-	stop_now(in);
+	snprintf(text, sizeof(text), "write the console's output: %s", strerror(code));
+	if (code == EPIPE) /* as for any filter whose reader is gone */
+		force(in, ENDING_STOPPED, SIGPIPE, "");
+	else
+		force(in, ENDING_ERROR, 0, text);
+	if (!in->ended)
+		stop_now(in);
 }
 
 /* The first goes to the command, a second within two seconds ends it. */
@@ -151,7 +156,7 @@ static void on_signal(void *ctx, uint32_t events)
 		on_sigint(in);
 		return;
 	}
-	if (in->forced.reason == ENDING_STOPPED) { /* asked twice: no more patience */
+	if (in->forced.reason != ENDING_NONE) { /* it is ending: no more patience */
 		stop_now(in);
 		return;
 	}
@@ -181,7 +186,7 @@ static void on_ended(void *ctx, const struct ending *ending)
 }
 
 /*
- * What counts: a time limit always; a status that the command still gave
+ * What counts: a time limit and lost output always; a status that the command still gave
  * after we asked for an orderly end; otherwise that we ended it.
  */
 static const struct ending *final_ending(const struct instance *in)
@@ -191,7 +196,7 @@ static const struct ending *final_ending(const struct instance *in)
 
 	if (in->forced.reason == ENDING_NONE)
 		return &in->ending;
-	if (in->forced.reason == ENDING_TIMEOUT || !own_status)
+	if (in->forced.reason == ENDING_TIMEOUT || in->forced.reason == ENDING_ERROR || !own_status)
 		return &in->forced;
 	return &in->ending;
 }
@@ -223,7 +228,8 @@ static int open_console(struct instance *in, struct wall_console *console, struc
 		console->term = getenv("TERM");
 		terminal_size(STDIN_FILENO, &console->rows, &console->cols);
 	}
-	in->user_in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	fd = relay_reopen(STDIN_FILENO, O_RDONLY);
+	in->user_in = fd >= 0 ? fd : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 	fd = relay_reopen(STDOUT_FILENO, O_WRONLY);
 	in->user_out = fd >= 0 ? fd : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	return 0;
@@ -262,7 +268,8 @@ static int prepare(struct instance *in, struct wall_console *console, struct err
 			 "use it for debugging only");
 	if (in->cfg->report) {
 		report_init();
-		in->report_fd = open(in->cfg->report, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+		in->report_fd =
+			open(in->cfg->report, O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666);
 		if (in->report_fd < 0)
 			return err_errno(e, "open the report %s for writing", in->cfg->report);
 	}
@@ -302,6 +309,7 @@ static int live(struct instance *in, const struct wall_console *console, struct 
 		r = terminal_enter_raw(&in->terminal, STDIN_FILENO, e);
 		if (r < 0)
 			return r;
+		log_set_raw(isatty(STDERR_FILENO));
 	}
 	/* Nothing that runs from here on needs more rights than it has, and
 	 * without this a filter takes CAP_SYS_ADMIN. */
@@ -321,7 +329,7 @@ static int live(struct instance *in, const struct wall_console *console, struct 
 	if (r < 0)
 		return err_code(e, r, "watch the signals");
 	if (in->cfg->timeout_ns)
-		loop_timer_set(in->loop, &in->limit, in->times.start + in->cfg->timeout_ns);
+		loop_timer_set(in->loop, &in->limit, in->times.opened + in->cfg->timeout_ns);
 	if (in->cfg->seccomp) {
 		r = filter_install(FILTER_SUPERVISOR, false, e);
 		if (r < 0)
@@ -337,7 +345,7 @@ static void tell(const struct instance *in, const struct ending *end)
 
 	ending_message(end, in->cfg->argc ? in->cfg->argv[0] : NULL, message, sizeof(message));
 	if (message[0])
-		fprintf(stderr, "bulkhead: %s\n", message);
+		log_block(message);
 }
 
 /* It never ran: main prints why, the report says it too. */
@@ -353,6 +361,7 @@ static void tell_failure(const struct instance *in, const struct err *e)
 static void release(struct instance *in)
 {
 	terminal_restore(&in->terminal);
+	log_set_raw(false);
 	if (in->wall) {
 		in->ops->release(in->wall);
 		in->ops->free(in->wall);
@@ -363,6 +372,15 @@ static void release(struct instance *in)
 	close_fd(&in->user_in);
 	close_fd(&in->user_out);
 	close_fd(&in->report_fd);
+}
+
+/* A reader may take its time, as with any filter, unless we were told to end. */
+static void pass_on_the_rest(struct instance *in)
+{
+	uint64_t deadline = in->forced.reason != ENDING_NONE ? now_ns() + OUTPUT_NS : 0;
+
+	if (!relay_finish(&in->relay, deadline, in->signal_fd))
+		log_warn("the last of the console's output was not taken by its reader");
 }
 
 int instance_run(const struct run_config *cfg, int *ret_status, struct err *e)
@@ -387,8 +405,9 @@ int instance_run(const struct run_config *cfg, int *ret_status, struct err *e)
 		release(&in);
 		return r;
 	}
-	relay_finish(&in.relay, OUTPUT_MS);
+	pass_on_the_rest(&in);
 	terminal_restore(&in.terminal);
+	log_set_raw(false);
 	in.ops->release(in.wall);
 	end = final_ending(&in);
 	tell(&in, end);

@@ -2,9 +2,10 @@
  * relay.c - see relay.h.
  *
  * Writes never block: walls' pipes are ours and non-blocking; the user's
- * output is opened anew where that is possible (relay_reopen).  Where it is
- * not (a socket, a file), it is written when poll says so, and no more than
- * RELAY_BUFFER <= PIPE_BUF bytes at a time.
+ * output is opened anew where that is possible (relay_reopen).  A socket is
+ * asked not to wait; anything else is written when poll says so, and no more
+ * at a time than fits then: RELAY_BUFFER <= PIPE_BUF into a pipe, less into a
+ * terminal.
  */
 #include "vmm/instance/relay.h"
 
@@ -15,13 +16,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "guest-kernel-config/guest_abi.h"
 #include "vmm/base/util.h"
 
-#define CTRL_C 0x03
+#define CTRL_C	  0x03
+#define TTY_CHUNK 256
 
 size_t relay_escape(const unsigned char *in, size_t len, unsigned char *out)
 {
@@ -86,19 +89,51 @@ static void unwatch(struct relay *r, struct loop_source *s)
 		loop_remove(r->loop, s);
 }
 
-static void broken(struct relay *r)
+static void broken(struct relay *r, int code)
 {
 	if (r->broken)
 		return;
 	r->broken = true;
-	r->broken_pipe(r->ctx);
+	r->broken_pipe(r->ctx, code);
+}
+
+/* What kind of sink is it?  See the head of this file. */
+static void examine_sink(struct relay_pipe *p)
+{
+	struct stat st;
+	int flags;
+
+	if (p->to < 0 || fstat(p->to, &st) < 0)
+		return;
+	flags = fcntl(p->to, F_GETFL);
+	p->to_socket = S_ISSOCK(st.st_mode);
+	p->to_tty = S_ISCHR(st.st_mode);
+	p->to_own = flags >= 0 && (flags & O_NONBLOCK);
+}
+
+/* One write that does not wait: -EAGAIN instead. */
+static ssize_t write_some(const struct relay_pipe *p)
+{
+	const unsigned char *data = p->data + p->start;
+	size_t len = MIN(kept(p), (size_t)RELAY_BUFFER);
+	struct pollfd pfd = { .fd = p->to, .events = POLLOUT };
+
+	if (p->to_socket)
+		return send(p->to, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (!p->to_own && poll(&pfd, 1, 0) == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (p->to_tty && !p->to_own)
+		len = MIN(len, (size_t)TTY_CHUNK);
+	return write(p->to, data, len);
 }
 
 /* Write what is kept.  True: all of it is gone. */
 static bool flush(struct relay *r, struct relay_pipe *p)
 {
 	while (kept(p)) {
-		ssize_t n = write(p->to, p->data + p->start, MIN(kept(p), (size_t)RELAY_BUFFER));
+		ssize_t n = write_some(p);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -107,13 +142,10 @@ static bool flush(struct relay *r, struct relay_pipe *p)
 		if (n < 0) {
 			p->start = p->end;
 			if (p == &r->out)
-				broken(r);
+				broken(r, errno);
 			break;
 		}
 		p->start += (size_t)n;
-		/* A sink that we could not open anew may block at the second write. */
-		if (kept(p) && !p->to_regular)
-			return false;
 	}
 	p->start = p->end = 0;
 	return true;
@@ -281,6 +313,8 @@ int relay_start(struct relay *r, struct loop *loop, enum relay_input input, int 
 	r->in.to = wall_in;
 	r->out.from = wall_out;
 	r->out.to = user_out;
+	examine_sink(&r->out);
+	examine_sink(&r->in);
 	r->in.source = (struct loop_source){ .ready = input_ready, .ctx = r };
 	r->in.sink = (struct loop_source){ .ready = input_room, .ctx = r };
 	r->out.source = (struct loop_source){ .ready = output_ready, .ctx = r };
@@ -332,21 +366,35 @@ static bool more(struct relay *r)
 	return poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLIN);
 }
 
-void relay_finish(struct relay *r, unsigned int timeout_ms)
+/* Wait until the sink takes something; false: enough waited. */
+static bool wait_for_sink(const struct relay *r, uint64_t deadline_ns, int stop_fd)
 {
-	uint64_t deadline = now_ns() + timeout_ms * NS_PER_MS;
+	struct pollfd pfd[2] = {
+		{ .fd = r->out.to, .events = POLLOUT },
+		{ .fd = stop_fd, .events = POLLIN },
+	};
+	uint64_t now = now_ns();
+	int ms = -1;
 
-	while (!r->broken && now_ns() < deadline) {
-		struct pollfd pfd = { .fd = r->out.to, .events = POLLOUT };
+	if (deadline_ns && now >= deadline_ns)
+		return false;
+	if (deadline_ns)
+		ms = (int)MIN((deadline_ns - now) / NS_PER_MS + 1, (uint64_t)INT_MAX);
+	return poll(pfd, 2, ms) > 0 && !(pfd[1].revents & POLLIN);
+}
 
+bool relay_finish(struct relay *r, uint64_t deadline_ns, int stop_fd)
+{
+	while (!r->broken) {
 		pump_output(r);
 		if (!kept(&r->out)) {
 			if (r->out.eof || !more(r))
-				return;
+				return true;
 			continue;
 		}
-		if (poll(&pfd, 1, (int)timeout_ms) <= 0)
-			return;
+		if (!wait_for_sink(r, deadline_ns, stop_fd))
+			return false;
 		flush(r, &r->out);
 	}
+	return true; /* that it broke was told */
 }

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "vmm/base/err.h"
 #include "vmm/base/loop.h"
@@ -32,7 +33,8 @@ struct relay_pipe {
 	size_t start, end; /* what is kept: data[start..end) */
 	struct loop_source source, sink;
 	int from, to;
-	bool from_regular, to_regular; /* files that epoll refuses: always ready */
+	bool from_regular, to_regular;	/* files that epoll refuses: always ready */
+	bool to_socket, to_tty, to_own; /* own: our description, non-blocking */
 	bool eof;
 };
 
@@ -41,10 +43,11 @@ struct relay {
 	enum relay_input input;
 	struct relay_pipe in, out;
 	struct terminal_escape escape;
-	bool ready;			/* the wall takes input */
-	bool broken;			/* nobody reads the output any more */
-	void (*quit)(void *ctx);	/* Ctrl-A X */
-	void (*broken_pipe)(void *ctx); /* told once */
+	bool ready;		 /* the wall takes input */
+	bool broken;		 /* nobody reads the output any more */
+	void (*quit)(void *ctx); /* Ctrl-A X */
+	/* The output cannot be written (EPIPE: nobody reads it); told once. */
+	void (*broken_pipe)(void *ctx, int code);
 	void *ctx;
 };
 
@@ -63,9 +66,12 @@ void relay_ready(struct relay *r);
  * False: there is no room, or no input. */
 bool relay_send_signal(struct relay *r, int signum);
 
-/* The wall is gone: pass on what it has left, waiting for the user's side no
- * longer than `timeout_ms` in all. */
-void relay_finish(struct relay *r, unsigned int timeout_ms);
+/*
+ * The wall is gone: pass on what it has left, waiting for the user's side until
+ * `deadline_ns` (of now_ns(); 0: as long as it takes) or until `stop_fd` can be
+ * read.  True when all of it was taken.
+ */
+bool relay_finish(struct relay *r, uint64_t deadline_ns, int stop_fd);
 
 /*
  * Escape `len` bytes for the stream of guest_abi.h; `out` has room for

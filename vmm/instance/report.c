@@ -2,6 +2,7 @@
 #include "vmm/instance/report.h"
 
 #include <jansson.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +12,14 @@
 void report_init(void)
 {
 	json_object_seed(1);
+}
+
+/* JSON is UTF-8, a command's name may be anything. */
+static void make_text(char *s)
+{
+	for (; *s; s++)
+		if (*s != '\n' && (*s < 0x20 || *s > 0x7e))
+			*s = '?';
 }
 
 /* Walls give moments of the clock; a reader wants times since the start. */
@@ -28,8 +37,8 @@ static void finish_timeline(json_t *report, const struct report_times *t)
 		json_object_set_new(timeline, "opened", json_integer((json_int_t)t->opened));
 	if (t->started)
 		json_object_set_new(timeline, "started", json_integer((json_int_t)t->started));
-	json_object_foreach(timeline, key, value)
-		json_integer_set(value, json_integer_value(value) - (json_int_t)t->start);
+	json_object_foreach(timeline, key, value) json_integer_set(
+		value, (json_int_t)((uint64_t)json_integer_value(value) - t->start));
 }
 
 void report_write(int fd, const struct run_config *cfg, const struct wall_ops *ops,
@@ -40,6 +49,7 @@ void report_write(int fd, const struct run_config *cfg, const struct wall_ops *o
 	char *text;
 
 	ending_message(end, cfg->argc ? cfg->argv[0] : NULL, message, sizeof(message));
+	make_text(message);
 	report = json_pack("{s:s, s:s, s:s?, s:s, s:i, s:s, s:I}", "bulkhead", BULKHEAD_VERSION,
 			   "isolation", ops->name, "name", cfg->name, "reason", ending_word(end),
 			   "status", ending_status(end), "message", message, "wall_ns",
@@ -52,8 +62,9 @@ void report_write(int fd, const struct run_config *cfg, const struct wall_ops *o
 		ops->report(wall, report);
 	finish_timeline(report, t);
 	text = json_dumps(report, JSON_INDENT(2));
-	if (!text || ftruncate(fd, 0) < 0 || write_all(fd, text, strlen(text)) < 0 ||
-	    write_all(fd, "\n", 1) < 0)
+	/* EINVAL: a pipe or the like, which holds nothing to be replaced. */
+	if (!text || (ftruncate(fd, 0) < 0 && errno != EINVAL) ||
+	    write_all(fd, text, strlen(text)) < 0 || write_all(fd, "\n", 1) < 0)
 		log_error("cannot write the report %s: %s", cfg->report, strerror(errno));
 	free(text);
 	json_decref(report);

@@ -3,11 +3,13 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "vmm/base/log.h"
@@ -75,6 +77,23 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* What the user's shell told the supervisor is nobody else's business; the
+ * strings stay readable in memory (and in /proc) unless they are wiped. */
+static void wipe_environment(void)
+{
+	for (char **p = environ; p && *p; p++)
+		explicit_bzero(*p, strlen(*p));
+	environ = NULL;
+}
+
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+
+	return syscall(SYS_capset, &h, none) < 0 ? neg_errno() : 0;
+}
+
 /* What makes the child a compartment.  0 or -errno. */
 static int enter(const struct compartment_spec *spec, pid_t parent, int log_fd)
 {
@@ -92,6 +111,11 @@ static int enter(const struct compartment_spec *spec, pid_t parent, int log_fd)
 		return neg_errno();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return neg_errno();
+	r = drop_capabilities();
+	if (r < 0)
+		return r;
+	if (!spec->keeps_environment)
+		wipe_environment();
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (dup2(spec->null_fd, fd) < 0)
 			return neg_errno();
@@ -143,6 +167,7 @@ int compartment_spawn(const struct compartment_spec *spec, struct compartment *r
 		int r = err_errno(e, "open a pidfd of %s", spec->name);
 
 		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
 		close(log_pipe[0]);
 		return r;
 	}

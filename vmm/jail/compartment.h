@@ -7,6 +7,7 @@
  *   - leaves the terminal's process group and session, so that keys and
  *     hang-ups of the terminal reach the supervisor only,
  *   - gets no new privileges (PR_SET_NO_NEW_PRIVS),
+ *   - gives up every capability and the environment it came from,
  *   - has the standard fds on /dev/null, the fds of `keep`, and no other,
  *   - logs into a pipe that the supervisor reads,
  *   - then runs spec->main(), which installs the process's filter itself when
@@ -26,8 +27,9 @@ struct compartment_spec {
 	const char *name; /* process title (15 characters) and log prefix */
 	int keep[COMPARTMENT_MAX_FDS];
 	unsigned int nkeep;
-	int null_fd;	 /* of /dev/null, read and write */
-	bool debuggable; /* leave ptrace and core dumps possible (--seccomp off) */
+	int null_fd;		/* of /dev/null, read and write */
+	bool keeps_environment; /* the supervisor's; otherwise it is wiped */
+	bool debuggable;	/* leave ptrace and core dumps possible (--seccomp off) */
 	/* In the child.  Its result is the exit status (0..255). */
 	int (*main)(void *arg);
 	void *arg;

@@ -31,6 +31,9 @@
 
 #define DYING_MS 300 /* for a process that has closed its socket to be gone */
 
+/* Phases, a loss per device, the end. */
+#define MESSAGES_MAX (ARCH_MAX_VIRTIO + 8)
+
 static void end(struct vm_wall *w, const struct ending *ending)
 {
 	if (w->ended)
@@ -84,7 +87,7 @@ static void describe_loss(struct vm_wall *w, unsigned int index, const char *why
 	 * much longer; each device is lost once. */
 	if (p->running)
 		poll(&(struct pollfd){ .fd = p->c.pidfd, .events = POLLIN }, 1, DYING_MS);
-	vm_process_reap(p, false);
+	vm_process_reap_soon(p);
 	vm_process_describe(p, became, sizeof(became));
 	snprintf(out, size, "the guest has lost %s (%s): %s; its process %s", p->name,
 		 w->parts.device[index].role, text, became);
@@ -178,8 +181,9 @@ static void on_monitor_exit(struct vm_process *p)
 	struct ending ending = { .reason = ENDING_ERROR };
 	char became[128];
 
-	/* Its last message may still be in the socket. */
-	if (w->messages.watched)
+	/* Its last messages may still be in the socket: all that it ever sends,
+	 * each once, when we were stopped for the whole of a run. */
+	for (int i = 0; i < MESSAGES_MAX && w->messages.watched; i++)
 		on_message(w, 0);
 	if (!vm_process_reap(p, false))
 		return;
@@ -376,7 +380,8 @@ static struct wall *vm_open(const struct run_config *cfg, const struct wall_cons
 		free(w);
 		return NULL;
 	}
-	if (vm_probe_recall(&w->probe, cfg->boot != RUN_BOOT_RAW, w->parts.kernel_fd, e) < 0) {
+	/* Bare-metal kernels are never refused, so nobody asks for them. */
+	if (cfg->boot != RUN_BOOT_RAW && vm_probe_recall(&w->probe, e) < 0) {
 		vm_parts_close(&w->parts);
 		free(w);
 		return NULL;

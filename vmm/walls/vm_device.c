@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -39,6 +40,16 @@ static void *map_page(int *fd, size_t size, int prot, struct err *e)
 	return NULL;
 }
 
+/* A process that was taken over is not to fill the host's disk: files end where
+ * the disk does (but for the in-flight record, made before confinement). */
+static void limit_file_size(uint64_t bytes)
+{
+	const struct rlimit limit = { .rlim_cur = MAX(bytes, MIB), .rlim_max = MAX(bytes, MIB) };
+
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &limit);
+}
+
 int vm_device_serve(struct vm_device *d, bool confine, struct err *e)
 {
 	struct seat_owner owner = { .device = d, .confine = confine };
@@ -53,6 +64,7 @@ int vm_device_serve(struct vm_device *d, bool confine, struct err *e)
 		return -ENOMEM;
 	switch (d->filter) {
 	case FILTER_BLK:
+		limit_file_size(d->blk.bytes);
 		return blk_main(&seat, &d->blk, e);
 	case FILTER_NET:
 		return net_main(&seat, &d->net, e);

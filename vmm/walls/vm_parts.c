@@ -294,13 +294,22 @@ static int add_foreign(struct vm_parts *p, const struct foreign_config *c, unsig
 		return err_set(e, ENAMETOOLONG, "--vhost-user %s: the socket's path is too long",
 			       c->path);
 	memcpy(addr.sun_path, c->path, strlen(c->path));
-	d->front = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* Non-blocking: a back end whose queue is full is an error, not a wait. */
+	d->front = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (d->front < 0)
 		return err_errno(e, "make a socket");
 	if (connect(d->front, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return err_errno(e, "connect to the vhost-user back end %s (does it run?)",
 				 c->path);
 	return 0;
+}
+
+/* A stranger who gets the memory gets a file whose size is sealed. */
+static enum run_hugepages memory_wish(const struct run_config *cfg)
+{
+	if (cfg->nforeign && cfg->hugepages == RUN_HUGEPAGES_AUTO)
+		return RUN_HUGEPAGES_OFF;
+	return cfg->hugepages;
 }
 
 int vm_parts_open(struct vm_parts *p, const struct run_config *cfg,
@@ -318,7 +327,7 @@ int vm_parts_open(struct vm_parts *p, const struct run_config *cfg,
 	if (r == 0)
 		r = open_boot_files(p, cfg, console, e);
 	if (r == 0)
-		r = vm_memory_open(cfg->memory_bytes, cfg->hugepages, &p->memory, e);
+		r = vm_memory_open(cfg->memory_bytes, memory_wish(cfg), &p->memory, e);
 	if (r == 0)
 		r = add_disks(p, cfg, e);
 	for (unsigned int i = 0; r == 0 && i < cfg->nnets; i++)
@@ -356,7 +365,9 @@ void vm_parts_unlock(struct vm_parts *p)
 	for (unsigned int i = 0; i < p->ndevices; i++) {
 		struct vm_device *d = &p->device[i];
 
-		if (d->filter == FILTER_BLK && d->own_fd >= 0)
+		/* A direct request may still be under way when its process is gone:
+		 * there the lock goes with the last reference. */
+		if (d->filter == FILTER_BLK && d->own_fd >= 0 && !d->blk.direct)
 			vm_disk_unlock(d->own_fd);
 	}
 }

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vmm/base/util.h"
@@ -14,9 +13,8 @@
 #include "vmm/monitor/probe.h"
 #include "vmm/monitor/probe_cache.h"
 
-#define WAIT_MS	  300	    /* a guest that boots has reported by then, on hardware */
-#define LIMIT_MS  8000	    /* of the probe itself */
-#define LINUX_MIN (1 * MIB) /* no Linux kernel is smaller, test kernels are */
+#define WAIT_MS	 300  /* a guest that boots has reported by then, on hardware */
+#define LIMIT_MS 8000 /* of the probe itself */
 
 /* What the prober answers; read as data, the text is made printable. */
 struct vm_probe_answer {
@@ -29,25 +27,16 @@ struct prober {
 	bool confine;
 };
 
-static bool could_be_linux(int kernel_fd)
-{
-	struct stat st;
-
-	return fstat(kernel_fd, &st) == 0 && st.st_size >= (off_t)LINUX_MIN;
-}
-
-int vm_probe_recall(struct vm_probe *p, bool must_be_linux, int kernel_fd, struct err *e)
+int vm_probe_recall(struct vm_probe *p, struct err *e)
 {
 	struct probe_verdict verdict;
 
 	*p = (struct vm_probe){ .result_fd = -1 };
-	if (!must_be_linux && !could_be_linux(kernel_fd))
-		return 0;
 	if (probe_recall(&verdict) < 0) {
 		p->wanted = true;
 		return 0;
 	}
-	if (verdict.linux_ok || !must_be_linux)
+	if (verdict.linux_ok)
 		return 0;
 	return err_set(e, ENOTSUP,
 		       "this host's KVM (kvm-%s) cannot run Linux: a probe failed at %s; "
@@ -135,6 +124,7 @@ int vm_probe_start(struct vm_probe *p, struct loop *loop, int kvm_fd, int null_f
 		.name = "probe",
 		.null_fd = null_fd,
 		.debuggable = !confine,
+		.keeps_environment = true, /* where the cache is */
 		.main = prober_main,
 		.arg = &pr,
 	};
@@ -155,6 +145,8 @@ int vm_probe_start(struct vm_probe *p, struct loop *loop, int kvm_fd, int null_f
 	p->process.name = spec.name;
 	r = compartment_spawn(&spec, &p->process.c, e);
 	close(pr.out);
+	if (r < 0)
+		close_fd(&p->result_fd);
 	return r < 0 ? r : watch(p, e);
 }
 

@@ -5,7 +5,7 @@
  * boot of the host, a guest that needs Linux is refused with the reason.
  * Where none is, a process of its own waits until the guest has had 300 ms,
  * then runs the micro-guest of vmm/monitor/probe.h and caches what it found.
- * Bare-metal kernels (which are small) are never probed for and never refused.
+ * It is for guests that need Linux; bare-metal kernels are never refused.
  */
 #ifndef WALLS_VM_PROBE_H
 #define WALLS_VM_PROBE_H
@@ -29,12 +29,9 @@ struct vm_probe {
 	void *ctx;
 };
 
-/*
- * Before anything is started.  `must_be_linux`: the guest is of no use without
- * Linux (any --rootfs); otherwise `kernel_fd` is looked at.  0, or -ENOTSUP
- * and *e when the cached verdict says no.
- */
-int vm_probe_recall(struct vm_probe *p, bool must_be_linux, int kernel_fd, struct err *e);
+/* Before anything is started, for a guest that is of no use without Linux (any
+ * --rootfs).  0, or -ENOTSUP and *e when the cached verdict says no. */
+int vm_probe_recall(struct vm_probe *p, struct err *e);
 
 /* Fork the prober, if one is wanted.  kvm_fd and null_fd are borrowed.
  * 0 or -errno. */

@@ -1,6 +1,7 @@
 /* vm_process.c - see vm_process.h. */
 #include "vmm/walls/vm_process.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,9 +26,10 @@ static void log_text(struct vm_process *p, const char *data, size_t len)
 		}
 		p->line[p->line_len] = '\0';
 		p->line_len = 0;
-		if (p->log_lines++ < LOG_LINES_MAX)
-			log_warn("%s: %s", p->name, printable(line, sizeof(line), p->line));
-		else if (p->log_lines == LOG_LINES_MAX + 1)
+		if (p->log_lines >= LOG_LINES_MAX)
+			continue;
+		log_warn("%s: %s", p->name, printable(line, sizeof(line), p->line));
+		if (++p->log_lines == LOG_LINES_MAX)
 			log_warn("%s: further messages are not shown", p->name);
 	}
 }
@@ -48,6 +50,11 @@ void vm_process_read_log(struct vm_process *p)
 			return;
 		}
 		log_text(p, data, (size_t)n);
+		/* Enough: the pipe fills up, and its owner's lines are lost. */
+		if (p->log_lines >= LOG_LINES_MAX) {
+			loop_remove(p->loop, &p->log);
+			return;
+		}
 	}
 }
 
@@ -76,6 +83,14 @@ bool vm_process_reap(struct vm_process *p, bool wait)
 	vm_process_read_log(p);
 	vm_process_unwatch(p);
 	return true;
+}
+
+void vm_process_reap_soon(struct vm_process *p)
+{
+	struct pollfd pfd = { .fd = p->c.pidfd, .events = POLLIN };
+
+	if (p->running && poll(&pfd, 1, 100) > 0)
+		vm_process_reap(p, false);
 }
 
 void vm_process_kill(struct vm_process *p)

@@ -2,6 +2,7 @@
  * are CLOCK_MONOTONIC in ns; the instance makes them relative to its start. */
 #include <stdio.h>
 
+#include "vmm/base/util.h"
 #include "vmm/monitor/exits.h"
 #include "vmm/walls/vm_wall.h"
 
@@ -47,7 +48,9 @@ static json_t *report_exits(const struct monitor_msg *msg)
 
 static json_t *report_device(const struct vm_device *d, const struct vm_process *p)
 {
-	json_t *o = json_pack("{s:s, s:s, s:I}", "name", d->name, "role", d->role, "cpu_ns",
+	char role[256];
+	json_t *o = json_pack("{s:s, s:s, s:I}", "name", d->name, "role",
+			      printable(role, sizeof(role), d->role), "cpu_ns",
 			      (json_int_t)p->cpu_ns);
 
 	if (!o || !d->counters)

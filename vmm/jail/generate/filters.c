@@ -13,6 +13,7 @@
 #include <linux/kvm.h>
 #include <linux/fs.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,14 +96,10 @@ static const struct rule supervisor[] = {
 	ALLOW(epoll_ctl, "sources come and go"),
 	ALLOW(poll, "waits with a deadline"),
 	ALLOW(ppoll, "waits with a deadline"),
-	ALLOW(recvmsg, "messages of the monitor"),
 	ALLOW(recvfrom, "messages of the monitor"),
-	ALLOW(sendmsg, "orders to the monitor"),
 	ALLOW(sendto, "orders to the monitor"),
-	ALLOW(pidfd_send_signal, "ends a compartment"),
-	ALLOW(waitid, "reaps a compartment"),
+	ALLOW_EQUAL(pidfd_send_signal, 1, SIGKILL, "ends a compartment"),
 	ALLOW(wait4, "reaps a compartment with its CPU time"),
-	ALLOW(getrusage, "CPU time for the report"),
 	ALLOW_EQUAL(fcntl, 1, F_OFD_SETLK, "gives a disk's lock up"),
 	ALLOW(fstat, "libc: stdio of the report"),
 	ALLOW(newfstatat, "libc: stdio of the report"),
@@ -111,11 +108,9 @@ static const struct rule supervisor[] = {
 	ALLOW_IOCTL(TCGETS, "libc: is it a terminal"),
 	ALLOW_IOCTL(TCSETSW, "the terminal is restored"),
 	ALLOW_IOCTL(TCSETS, "the terminal is restored"),
-	ALLOW(rt_sigaction, "a second SIGINT, SIGTSTP"),
-	ALLOW(kill, "stops itself on SIGTSTP"),
-	ALLOW(getpid, "the same"),
-	ALLOW(gettid, "libc: raise"),
-	ALLOW(tgkill, "libc: raise, abort"),
+	ALLOW(getpid, "libc: abort"),
+	ALLOW(gettid, "libc: abort"),
+	ALLOW(tgkill, "libc: abort"),
 };
 
 static const struct rule monitor[] = {
@@ -146,7 +141,8 @@ static const struct rule monitor[] = {
 	ALLOW(sendto, "messages to the supervisor"),
 	ALLOW(recvmsg, "vhost-user replies, orders of the supervisor"),
 	ALLOW(recvfrom, "orders of the supervisor"),
-	ALLOW(pidfd_send_signal, "ends a device process that does not stop its rings"),
+	ALLOW_EQUAL(pidfd_send_signal, 1, SIGKILL,
+		    "ends a device process that does not stop its rings"),
 	ALLOW(getrusage, "CPU time for the report"),
 	ALLOW(getpid, "libc: pthread_kill"),
 	ALLOW(gettid, "libc: pthread_kill"),
