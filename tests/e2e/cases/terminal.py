@@ -85,8 +85,9 @@ def ctrl_a_x_before_the_guest_is_up(t):
 def an_interactive_shell(t):
     m = start(t, '--rootfs', t.rootfs, 'sh')
     m.expect(rb'# ')
-    # Only while no line is edited does the terminal take Ctrl-C for a signal.
-    m.send(b'echo begin; sleep 1000\r')
+    # Only while no line is edited does the terminal take Ctrl-C for a signal,
+    # and a shell that is about to fork may miss it: let it be a program's.
+    m.send(b"sh -c 'echo begin; exec sleep 1000'\r")
     m.expect(rb'\nbegin\r\n')
     m.send(b'\x03')
     m.expect(rb'# ')
