@@ -92,6 +92,7 @@ $(B)/libbulkhead.a: $(OBJS) $(if $(filter release,$(VARIANT)),,$(GUEST_PURE:%.c=
 
 -include tests/guests/guests.mk
 -include tests/bench/bench.mk
+-include tests/fuzz/fuzz.mk
 
 # --- unit tests: `make VARIANT=asan unit` or `make VARIANT=asan unit-test_bus` ---
 $(B)/tests/%: $(B)/tests/unit/%.o $(B)/libbulkhead.a
@@ -120,7 +121,7 @@ check:
 	@tests/install-packages check
 	@tests/check
 check-long: check
-	@tests/check long
+	@tests/check linux-guests-long mutants-all
 
 # --- the lab, the benchmark ---
 .PHONY: lab bench

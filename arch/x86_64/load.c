@@ -102,7 +102,7 @@ static int check_segment(const struct kernel_segment *s, uint64_t low_end, struc
 	if (s->addr >= low_end || s->mem_len > low_end - s->addr)
 		return err_set(e, E2BIG,
 			       "it needs memory up to %llu MiB, the guest has "
-			       "%llu MiB",
+			       "%llu MiB: raise --memory",
 			       (s->addr + s->mem_len + MIB - 1) / MIB, low_end / MIB);
 	if (overlap(s->addr, s->mem_len, BOOT_AREA_START, BOOT_AREA_END - BOOT_AREA_START))
 		return err_set(e, ENOEXEC,

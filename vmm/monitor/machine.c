@@ -204,6 +204,15 @@ static uint64_t feature_mask(uint32_t device_id)
 	return UINT64_MAX;
 }
 
+/* Control thread: the moment stays that of the last device. */
+static void on_device_attached(void *ctx, struct vhost_user_frontend *fe)
+{
+	struct machine_device *d = ctx;
+
+	(void)fe;
+	machine_moment(d->machine, VM_MOMENT_DEVICES);
+}
+
 static int make_frontend(struct machine *m, unsigned int index, struct err *e)
 {
 	const struct monitor_device *p = &m->params->device[index];
@@ -222,6 +231,7 @@ static int make_frontend(struct machine *m, unsigned int index, struct err *e)
 		.loop = m->loop,
 		.on_lost = on_device_lost,
 		.on_needs_reset = on_device_needs_reset,
+		.on_attached = on_device_attached,
 		.ctx = d,
 	};
 

@@ -34,6 +34,7 @@ struct vhost_user_frontend {
 	unsigned int attach_ms, activate_ms, reset_ms;
 	void (*on_lost)(void *ctx, struct vhost_user_frontend *fe, const char *why, bool unsafe);
 	void (*on_needs_reset)(void *ctx, struct vhost_user_frontend *fe, const char *why);
+	void (*on_attached)(void *ctx, struct vhost_user_frontend *fe);
 	void *ctx;
 
 	enum state state;
@@ -162,6 +163,8 @@ static void attached(struct vhost_user_frontend *fe)
 	};
 	fe->state = IDLE;
 	finish_attaching(fe, 0);
+	if (fe->on_attached)
+		fe->on_attached(fe->ctx, fe);
 }
 
 static void activated(struct vhost_user_frontend *fe)
@@ -502,6 +505,7 @@ static void take_params(struct vhost_user_frontend *fe, const struct vhost_user_
 	fe->loop = p->loop;
 	fe->on_lost = p->on_lost;
 	fe->on_needs_reset = p->on_needs_reset;
+	fe->on_attached = p->on_attached;
 	fe->ctx = p->ctx;
 	fe->attach_ms = p->attach_ms ? p->attach_ms : VHOST_USER_FRONTEND_DEADLINE_MS;
 	fe->activate_ms = p->activate_ms ? p->activate_ms : VHOST_USER_FRONTEND_DEADLINE_MS;

@@ -120,6 +120,8 @@ struct vhost_user_frontend_params {
 	 */
 	void (*on_lost)(void *ctx, struct vhost_user_frontend *fe, const char *why, bool unsafe);
 	void (*on_needs_reset)(void *ctx, struct vhost_user_frontend *fe, const char *why);
+	/* The handshake is over, well; control thread; may be NULL. */
+	void (*on_attached)(void *ctx, struct vhost_user_frontend *fe);
 	void *ctx;
 };
 
