@@ -121,10 +121,36 @@ static void test_pause_stops_every_vcpu(void **state)
 	vcpu_gate_release(&m.gate);
 }
 
+static void *park(void *gate)
+{
+	vcpu_gate_pass(gate);
+	return NULL;
+}
+
+static void test_held_means_all(void **state)
+{
+	struct vcpu_gate g;
+	pthread_t thread[2];
+
+	(void)state;
+	vcpu_gate_init(&g, 2, NULL, NULL);
+	assert_int_equal(vcpu_gate_open(&g), 0);
+	assert_int_equal(vcpu_gate_hold(&g), 0);
+	assert_int_equal(pthread_create(&thread[0], NULL, park, &g), 0);
+	assert_int_equal(vcpu_gate_wait_held(&g, 50), -ETIMEDOUT);
+	assert_int_equal(pthread_create(&thread[1], NULL, park, &g), 0);
+	assert_int_equal(vcpu_gate_wait_held(&g, 10000), 0);
+	assert_true(vcpu_gate_end(&g));
+	for (unsigned int i = 0; i < 2; i++)
+		pthread_join(thread[i], NULL);
+	vcpu_gate_release(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_held_means_all),
 		cmocka_unit_test(test_pause_stops_every_vcpu),
 	};
 

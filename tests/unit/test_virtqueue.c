@@ -421,6 +421,23 @@ static void every_broken_rule_is_found(void **state)
 	}
 }
 
+/* With chains out, an index that goes back stays near the published one. */
+static void index_goes_back_while_chains_are_out(void **state)
+{
+	struct fixture *f = *state;
+	struct mock_buf buf = { 0x4000, 16, true };
+
+	for (unsigned int i = 0; i < 2; i++)
+		mock_add(&f->d, &buf, 1);
+	mock_publish(&f->d);
+	assert_int_equal(pop(f), 1);
+	assert_int_equal(pop(f), 1);
+	mock_add(&f->d, &buf, 1); /* what would be served by mistake */
+	f->d.avail_idx = 1;
+	mock_publish(&f->d);
+	assert_int_equal(pop(f), -EBADMSG);
+}
+
 /* The same large buffer three times: each is sound, their sum is not. */
 static void sums_fit_32_bits(void **state)
 {
@@ -624,6 +641,7 @@ int main(void)
 		VQ_TEST(kicks_only_when_asked),
 		VQ_TEST(interrupts_suppressed_by_flag),
 		VQ_TEST(every_broken_rule_is_found),
+		VQ_TEST(index_goes_back_while_chains_are_out),
 		VQ_TEST(sums_fit_32_bits),
 		VQ_TEST(indirect_must_be_negotiated),
 		VQ_TEST(same_head_twice),
