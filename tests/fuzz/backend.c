@@ -213,6 +213,40 @@ static void send_raw(struct world *w)
 	send(w->d.sock, wire, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+static void send_part(struct world *w, const void *data, size_t len)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(16 * sizeof(int))];
+	} control = { .bytes = { 0 } };
+	size_t nfds = in_below(&w->d.in, 17);
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *c = &control.align;
+
+	if (nfds) {
+		mh.msg_control = &control;
+		mh.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
+		for (size_t i = 0; i < nfds; i++)
+			memcpy(CMSG_DATA(c) + i * sizeof(int), &w->d.call[0], sizeof(int));
+	}
+	if (sendmsg(w->d.sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return;
+}
+
+/* A good message, header and payload apart, with more fds than it may have. */
+static void send_in_parts(struct world *w)
+{
+	struct vhost_user_header hdr = { .request = VHOST_USER_SET_OWNER, .flags = 1, .size = 8 };
+	uint64_t payload = in_u8(&w->d.in);
+
+	send_part(w, &hdr, sizeof(hdr));
+	send_part(w, &payload, sizeof(payload));
+}
+
 /* An in-flight record as a predecessor, or an enemy, may leave it. */
 static void write_record(struct world *w)
 {
@@ -245,6 +279,8 @@ static void turn(struct fuzz_device *d)
 		write_record(w);
 	else if (in_below(&d->in, 4) == 0)
 		send_raw(w);
+	else if (in_u8(&d->in) & 1)
+		send_in_parts(w);
 	else
 		fuzz_start_queue(d, in_below(&d->in, QUEUES),
 				 (uint16_t)(1u << in_below(&d->in, 8)));

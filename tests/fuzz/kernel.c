@@ -78,8 +78,11 @@ static uint64_t number(struct input *in)
 		0x4000,		 0x102000,	TEST_ELF_CODE,	  0x10000,
 	};
 	uint64_t v = in_below(in, 4) ? places[in_below(in, ARRAY_SIZE(places))] : in_odd_number(in);
+	int64_t off = (int8_t)in_u8(in);
 
-	return v + (uint64_t)(int64_t)(int8_t)in_u8(in) * (in_below(in, 4) ? 1 : 256);
+	if (in_below(in, 4) == 0)
+		off *= 256;
+	return v + (uint64_t)off;
 }
 
 static void change(struct world *w, const struct field *f, size_t base)
@@ -96,14 +99,17 @@ static void change_elf(struct world *w)
 	uint64_t entry = number(in);
 	unsigned int op = in_below(in, 8);
 
-	if (op < 4)
-		change(w, &segment_fields[in_below(in, 8)],
-		       sizeof(Elf64_Ehdr) + in_below(in, 4) * sizeof(Elf64_Phdr));
-	else if (op < 6)
+	if (op < 4) {
+		const struct field *f = &segment_fields[in_below(in, 8)];
+
+		change(w, f, sizeof(Elf64_Ehdr) + in_below(in, 4) * sizeof(Elf64_Phdr));
+	} else if (op < 6) {
 		change(w, &elf_fields[in_below(in, 8)], 0);
-	else if (test_elf_segment(&w->file, 2)->p_filesz < 0x800)
-		test_elf_note(&w->file, op == 6 ? "Xen" : "Linux", in_below(in, 8) ? 18 : 0x257,
-			      &entry, in_below(in, 9));
+	} else if (test_elf_segment(&w->file, 2)->p_filesz < 0x800) {
+		uint32_t type = in_below(in, 8) ? 18 : 0x257;
+
+		test_elf_note(&w->file, op == 6 ? "Xen" : "Linux", type, &entry, in_below(in, 9));
+	}
 }
 
 static void change_notes(struct world *w)

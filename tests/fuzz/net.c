@@ -28,7 +28,7 @@ struct world {
 	unsigned int sent, seen;   /* of to_wire: offered, seen on the wire */
 	unsigned int fed, arrived; /* of from_wire */
 	bool wire_known;	   /* no hostile queue can have put a frame there */
-	unsigned int tx_head[MOCK_QUEUE_MAX];
+	uint8_t *read_only;	   /* 100 bytes that the device must not write */
 };
 
 static void make_frame(uint8_t *frame, uint32_t len, unsigned int number)
@@ -200,6 +200,30 @@ static void send_frame(struct world *w)
 		w->to_wire[w->sent++] = len;
 }
 
+/* A buffer for receiving that may only be read: the ring is broken then, and
+ * nothing is written to it. */
+static void post_readable(struct world *w)
+{
+	struct mock_driver *drv = &w->d.driver[RX];
+	uint64_t gpa = mock_alloc(drv, 2048, 1);
+	struct mock_buf bufs[] = { { gpa, 100, false }, { gpa + 100, 1900, true } };
+
+	if (!gpa || mock_add(drv, bufs, 2) == UINT16_MAX)
+		return;
+	w->read_only = mock_ptr(drv, gpa);
+	memset(w->read_only, 0x77, 100);
+	w->d.polite[RX] = false;
+	fuzz_publish(&w->d, RX, true);
+}
+
+/* The device has slept since. */
+static void check_read_only(struct world *w)
+{
+	for (unsigned int i = 0; w->read_only && i < 100; i++)
+		must(w->read_only[i] == 0x77);
+	w->read_only = NULL;
+}
+
 static void feed(struct world *w)
 {
 	static const uint32_t lens[] = { 60, 1514, 9012, 65000, 12, 13, 1526, 3 };
@@ -221,6 +245,7 @@ static void turn(struct fuzz_device *d)
 	struct world *w = container_of(d, struct world, d);
 	unsigned int op = in_below(&d->in, 16), q = in_u8(&d->in) & 1;
 
+	check_read_only(w);
 	if (op < 4 && d->polite[RX]) {
 		for (unsigned int n = 1 + op * 2; n; n--)
 			post(w);
@@ -232,6 +257,8 @@ static void turn(struct fuzz_device *d)
 	} else if (op >= 8 && op < 12) {
 		for (unsigned int n = op - 7; n; n--)
 			feed(w);
+		if (op == 11 && d->polite[RX] && in_u8(&d->in) & 1)
+			post_readable(w);
 	} else if (op < 14) {
 		if (q == TX)
 			w->wire_known = false;
