@@ -5,8 +5,9 @@
  * one compartment per device, then the monitor, which gets the devices'
  * sockets and pidfds; from then on the supervisor holds nothing of the guest
  * but two pages per device, the console's pipes and the disks' descriptors,
- * whose locks it gives up at the end.  It listens to the monitor's messages, to each process's log pipe, and to the pidfds.  Nothing
- * that comes from them is believed further than messages.h says.
+ * whose locks it gives up at the end.  It listens to the monitor's messages,
+ * to each process's log pipe, and to the pidfds.  Nothing that comes from them
+ * is believed further than messages.h says.
  */
 #include <fcntl.h>
 #include <poll.h>
