@@ -10,7 +10,6 @@
  * is believed further than messages.h says.
  */
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,9 +85,7 @@ static void describe_loss(struct vm_wall *w, unsigned int index, const char *why
 	/* A process that dies closes its socket first: the monitor hears of it
 	 * before there is a status.  One that does not die is not waited for
 	 * much longer; each device is lost once. */
-	if (p->running)
-		poll(&(struct pollfd){ .fd = p->c.pidfd, .events = POLLIN }, 1, DYING_MS);
-	vm_process_reap_soon(p);
+	vm_process_reap_soon(p, DYING_MS);
 	vm_process_describe(p, became, sizeof(became));
 	snprintf(out, size, "the guest has lost %s (%s): %s; its process %s", p->name,
 		 w->parts.device[index].role, text, became);

@@ -85,11 +85,11 @@ bool vm_process_reap(struct vm_process *p, bool wait)
 	return true;
 }
 
-void vm_process_reap_soon(struct vm_process *p)
+void vm_process_reap_soon(struct vm_process *p, unsigned int ms)
 {
 	struct pollfd pfd = { .fd = p->c.pidfd, .events = POLLIN };
 
-	if (p->running && poll(&pfd, 1, 100) > 0)
+	if (p->running && poll(&pfd, 1, (int)ms) > 0)
 		vm_process_reap(p, false);
 }
 

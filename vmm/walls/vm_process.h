@@ -40,8 +40,8 @@ int vm_process_watch(struct vm_process *p, struct loop *loop, void (*on_exit)(st
  * now or before, or was never started. */
 bool vm_process_reap(struct vm_process *p, bool wait);
 
-/* For one that has just ended or is about to: reap it within 100 ms, if so. */
-void vm_process_reap_soon(struct vm_process *p);
+/* For one that is probably about to end: reap it if it does within `ms`. */
+void vm_process_reap_soon(struct vm_process *p, unsigned int ms);
 
 void vm_process_kill(struct vm_process *p);
 
