@@ -19,7 +19,7 @@
 struct world {
 	struct fuzz_device d;
 	struct blk_params params;
-	int inflight; /* a memfd of one page */
+	int inflight; /* a memfd of two pages */
 };
 
 static const uint32_t requests[] = {
@@ -264,6 +264,37 @@ static void write_record(struct world *w)
 	     sizeof(desc));
 }
 
+/* Begin where a predecessor died: its record, of the first queue's size. */
+static void hand_record_over(struct world *w)
+{
+	struct vhost_user_msg m = { .hdr = { .request = VHOST_USER_SET_INFLIGHT_FD,
+					     .size = sizeof(m.payload.inflight) },
+				    .nfds = 1,
+				    .fds = { w->inflight } };
+	struct inflight_queue q = { .version = 1 };
+	struct inflight_desc desc = { .inflight = 1 };
+	struct input *in = &w->d.in, ahead;
+	unsigned int entries = in_below(in, 6);
+
+	q.last_batch_head = in_u8(in);
+	q.used_idx = (uint16_t)(0 - in_below(in, 4));
+	for (; entries; entries--) {
+		unsigned int at = in_below(in, 64);
+
+		desc.next = in_u8(in);
+		desc.counter = in_u8(in);
+		must(pwrite(w->inflight, &desc, sizeof(desc),
+			    (off_t)(sizeof(q) + at * sizeof(desc))) == sizeof(desc));
+	}
+	ahead = *in;
+	q.desc_num = fuzz_queue_size(&ahead);
+	must(pwrite(w->inflight, &q, sizeof(q), 0) == sizeof(q));
+	m.payload.inflight = (struct vhost_user_inflight){ .mmap_size = 8192,
+							   .num_queues = 1,
+							   .queue_size = q.desc_num };
+	fuzz_send(&w->d, &m);
+}
+
 static void turn(struct fuzz_device *d)
 {
 	struct world *w = container_of(d, struct world, d);
@@ -317,6 +348,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	for (unsigned int q = 0; q < QUEUES; q++)
 		mock_init(&w.d.driver[q], w.d.mem + q * 0x10000, FUZZ_GPA + q * 0x10000, 0x10000,
 			  16, how & 1);
+	if (how & 8)
+		hand_record_over(&w);
 	/* Half of the inputs begin with a device that runs. */
 	if (how & 4)
 		fuzz_device_setup(&w.d);

@@ -126,13 +126,18 @@ static void hang_up(struct fuzz_device *d)
 	close_fd(&d->sock);
 }
 
-static void begin_again(struct fuzz_device *d)
+uint16_t fuzz_queue_size(struct input *in)
 {
 	static const uint16_t sizes[] = { 8, 1, 2, 4, 16, 32, 64, 256 };
 
+	return sizes[in_below(in, ARRAY_SIZE(sizes))];
+}
+
+static void begin_again(struct fuzz_device *d)
+{
 	for (unsigned int q = 0; q < d->nqueues; q++)
 		if (d->restart >> q & 1)
-			fuzz_start_queue(d, q, sizes[in_below(&d->in, ARRAY_SIZE(sizes))]);
+			fuzz_start_queue(d, q, fuzz_queue_size(&d->in));
 }
 
 static void driver_turn(struct fuzz_device *d)

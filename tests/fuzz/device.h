@@ -53,6 +53,9 @@ struct fuzz_device {
 /* Empty memory, a connection, eventfds; features and queues must be set. */
 void fuzz_device_init(struct fuzz_device *d, const uint8_t *data, size_t len);
 
+/* One of the sizes that a queue may have. */
+uint16_t fuzz_queue_size(struct input *in);
+
 /* Negotiate and start all queues (told to the socket, nobody reads yet). */
 void fuzz_device_setup(struct fuzz_device *d);
 
