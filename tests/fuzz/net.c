@@ -277,6 +277,7 @@ static int entry(const struct device_seat *seat, const void *params, struct err 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
+	const int room = 16384;
 	static struct world w;
 	int sv[2];
 	uint8_t how;
@@ -285,6 +286,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	memset(&w, 0, sizeof(w));
 	must(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv) == 0);
 	w.wire = sv[0];
+	/* Room for a few frames: a tap that takes nothing for a while. */
+	must(setsockopt(sv[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) == 0);
 	fuzz_device_init(&w.d, data, len);
 	how = in_u8(&w.d.in);
 	w.d.nqueues = 2;
