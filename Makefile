@@ -161,6 +161,8 @@ help:
 	@echo 'make check         every test; make check-long: and their long forms'
 	@echo 'make guest-kernel  the kernel that guests boot (minutes the first time)'
 	@echo 'make guests        the tiny bare-metal guests of the tests'
+	@echo 'make fuzz T=60 [TARGET=blk], fuzz-replay, fuzz-cov    the fuzz targets'
+	@echo 'make check-mutants planted bugs: does a test notice?'
 	@echo 'make unit VARIANT=asan [CC=clang]    the unit tests'
 	@echo 'make lab           a shell on an emulated host whose KVM runs Linux guests'
 	@echo 'make bench         launch time and memory beside QEMU microvm'
