@@ -60,7 +60,7 @@ def memory_too_small_for_the_kernel(t):
     """The least there is: the kernel runs in it, or is refused with the reason."""
     r = t.guest('exit 3', '--memory', '32M')
     if r.status != 3:
-        t.ended(r, 125, err=r'^bulkhead: [^\n]*needs memory up to [0-9]+ MiB, the guest has 32 MiB\n$')
+        t.ended(r, 125, err=r'^bulkhead: [^\n]*needs memory up to [0-9]+ MiB, the guest has 32 MiB: raise --memory\n$')
 
 
 @case()
