@@ -112,6 +112,7 @@ static const struct option run_options[] = {
 		       "or\n"
 		       ".Cm T\n"
 		       "behind it (powers of 1024); a multiple of 4K, at least 32M.\n"
+		       "Bulkhead's own kernel needs 48M to boot.\n"
 		       "The default is 256M.",
 		.setting = RUN_SET_MEMORY,
 	},
