@@ -130,7 +130,7 @@ lab:
 	@tests/lab/lab --shell
 bench: all guests
 	@tests/install-packages demo
-	@tests/bench/bench
+	@tests/bench/bench $(PART)
 
 # --- installing ---
 .PHONY: install uninstall
@@ -165,7 +165,7 @@ help:
 	@echo 'make check-mutants planted bugs: does a test notice?'
 	@echo 'make unit VARIANT=asan [CC=clang]    the unit tests'
 	@echo 'make lab           a shell on an emulated host whose KVM runs Linux guests'
-	@echo 'make bench         launch time and memory beside QEMU microvm'
+	@echo 'make bench [PART=launch]   what it costs beside its peers (tests/bench/bench -l)'
 	@echo 'make install       to DESTDIR and PREFIX ($(PREFIX))'
 	@echo 'make format, make clean'
 	@echo 'V=1 shows the commands.'
