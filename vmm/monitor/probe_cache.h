@@ -1,18 +1,12 @@
 /*
- * probe_cache.h - the verdict of a probe, kept for as long as the host runs.
- *
- * One small text file per boot id and user: $XDG_CACHE_HOME/bulkhead (or
- * ~/.cache/bulkhead), for root /run/bulkhead.  It is advice, so anything odd
- * about it (another owner, writable by others, a symlink, unknown content)
- * means that there is no verdict; it is never an error that a user sees.
+ * probe_cache.h - the verdict of a probe, kept for as long as the host runs in
+ * a small text file (boot_cache.h says where).  It is advice, so unknown
+ * content means that there is no verdict.
  */
 #ifndef MONITOR_PROBE_CACHE_H
 #define MONITOR_PROBE_CACHE_H
 
 #include <stdbool.h>
-#include <stddef.h>
-
-#define PROBE_BOOT_ID_LEN 36
 
 struct probe_verdict {
 	char backend[32]; /* of which KVM back end; another one voids it */
@@ -24,18 +18,11 @@ struct probe_verdict {
  * `root` stands before the path: "" on a host, a fake tree in tests. */
 const char *probe_backend(const char *root);
 
-/* This boot's id, NUL-terminated.  0 or -errno. */
-int probe_boot_id(char ret_id[PROBE_BOOT_ID_LEN + 1]);
-
-/* The directory for this user.  0, -ENOENT (no home), -ENAMETOOLONG. */
-int probe_cache_dir(char *ret_dir, size_t size);
-
 /* 0, or -ENOENT: no verdict that can be trusted for this boot and backend. */
 int probe_cache_read(const char *dir, const char *boot_id, const char *backend,
 		     struct probe_verdict *ret);
 
-/* Makes the directory when it is missing (not its grandparents), replaces the
- * file in one step, removes those of earlier boots.  0 or -errno. */
+/* 0 or -errno of boot_cache_write(). */
 int probe_cache_write(const char *dir, const char *boot_id, const struct probe_verdict *verdict);
 
 struct probe_result;
