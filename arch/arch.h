@@ -90,10 +90,23 @@ int arch_vm_setup(int vm_fd, struct err *e);
 /* The interrupt controller, in the kernel. */
 int arch_irqchip_create(int vm_fd, struct err *e);
 
-/* What all CPUs share (the host's supported CPUID, read once).  Free with
- * free().  NULL and *e on failure. */
+/*
+ * What this host's KVM can give a CPU, as bytes without pointers, to be asked
+ * once and used for any number of machines.  *ret is malloc'ed, *ret_len at most
+ * ARCH_HOST_CPU_MAX.  0 or -errno and *e.
+ */
+#define ARCH_HOST_CPU_MAX 10248
+int arch_host_cpu_ask(int kvm_fd, void **ret, size_t *ret_len, struct err *e);
+
+/* Has it the shape of what arch_host_cpu_ask() gives?  Whether it is true of
+ * this host is the caller's to know. */
+bool arch_host_cpu_valid(const void *bytes, size_t len);
+
+/* What all CPUs share, from valid bytes as above.  Free with free().  NULL and
+ * *e on failure. */
 struct arch_cpu_model;
-struct arch_cpu_model *arch_cpu_model_new(int kvm_fd, unsigned int ncpus, struct err *e);
+struct arch_cpu_model *arch_cpu_model_new(int kvm_fd, const void *host_cpu, size_t host_cpu_len,
+					  unsigned int ncpus, struct err *e);
 
 /*
  * Set up vCPU `index` (its APIC id): CPUID and MSRs.  CPU 0 is also given the

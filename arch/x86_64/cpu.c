@@ -11,6 +11,7 @@
  */
 #include "arch/x86_64/cpu.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -62,7 +63,44 @@ int arch_irqchip_create(int vm_fd, struct err *e)
 	return 0;
 }
 
-struct arch_cpu_model *arch_cpu_model_new(int kvm_fd, unsigned int ncpus, struct err *e)
+_Static_assert(sizeof(struct cpuid_table) == ARCH_HOST_CPU_MAX, "the bytes are a table of CPUID");
+
+static size_t table_size(uint32_t nent)
+{
+	return offsetof(struct cpuid_table, entry) + nent * sizeof(struct kvm_cpuid_entry2);
+}
+
+int arch_host_cpu_ask(int kvm_fd, void **ret, size_t *ret_len, struct err *e)
+{
+	struct cpuid_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return err_errno(e, "memory for CPUID");
+	/* No kernel's KVM has more entries, so this is not asked twice. */
+	t->nent = CPUID_MAX;
+	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, t) < 0) {
+		int r = err_errno(e, "KVM_GET_SUPPORTED_CPUID");
+
+		free(t);
+		return r;
+	}
+	*ret_len = table_size(t->nent);
+	*ret = t;
+	return 0;
+}
+
+bool arch_host_cpu_valid(const void *bytes, size_t len)
+{
+	uint32_t nent;
+
+	if (len < table_size(1))
+		return false;
+	memcpy(&nent, bytes, sizeof(nent));
+	return nent <= CPUID_MAX && len == table_size(nent);
+}
+
+struct arch_cpu_model *arch_cpu_model_new(int kvm_fd, const void *host_cpu, size_t host_cpu_len,
+					  unsigned int ncpus, struct err *e)
 {
 	_cleanup_free_ struct arch_cpu_model *m = NULL;
 	int tsc_deadline;
@@ -71,18 +109,17 @@ struct arch_cpu_model *arch_cpu_model_new(int kvm_fd, unsigned int ncpus, struct
 		err_set(e, EINVAL, "%u CPUs; 1 to %u can be had", ncpus, ARCH_MAX_CPUS);
 		return NULL;
 	}
+	if (!arch_host_cpu_valid(host_cpu, host_cpu_len)) {
+		err_set(e, EINVAL, "what KVM supports has not the shape of CPUID");
+		return NULL;
+	}
 	m = calloc(1, sizeof(*m));
 	if (!m) {
 		err_errno(e, "memory for the CPU model");
 		return NULL;
 	}
 	m->ncpus = ncpus;
-	/* No kernel's KVM has more entries, so this is not asked twice. */
-	m->cpuid.nent = CPUID_MAX;
-	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, &m->cpuid) < 0) {
-		err_errno(e, "KVM_GET_SUPPORTED_CPUID");
-		return NULL;
-	}
+	memcpy(&m->cpuid, host_cpu, host_cpu_len);
 	tsc_deadline = ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER);
 	m->intel = cpuid_is_intel(&m->cpuid);
 	cpuid_for_guest(&m->cpuid, ncpus, tsc_deadline > 0);

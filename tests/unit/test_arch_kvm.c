@@ -30,6 +30,19 @@ struct machine {
 	size_t run_size;
 };
 
+static struct arch_cpu_model *model_of(int kvm, unsigned int ncpus, struct err *e)
+{
+	struct arch_cpu_model *model;
+	void *host_cpu = NULL;
+	size_t len;
+
+	if (arch_host_cpu_ask(kvm, &host_cpu, &len, e) < 0)
+		return NULL;
+	model = arch_cpu_model_new(kvm, host_cpu, len, ncpus, e);
+	free(host_cpu);
+	return model;
+}
+
 static void machine_make(struct machine *m, const struct test_file *f)
 {
 	const struct arch_machine desc = { .ncpus = NCPUS, .nvirtio = 2 };
@@ -46,7 +59,7 @@ static void machine_make(struct machine *m, const struct test_file *f)
 			 0);
 	if (arch_vm_setup(m->vm, &e) < 0 || arch_irqchip_create(m->vm, &e) < 0)
 		fail_msg("%s", e.text);
-	m->model = arch_cpu_model_new(m->kvm, NCPUS, &e);
+	m->model = model_of(m->kvm, NCPUS, &e);
 	if (!m->model)
 		fail_msg("%s", e.text);
 	image.kernel_fd = test_file_fd(f);
@@ -299,10 +312,11 @@ static void model_refuses_odd_counts(void **state)
 
 	(void)state;
 	open_kvm(&m);
-	assert_null(arch_cpu_model_new(m.kvm, 0, &e));
-	assert_null(arch_cpu_model_new(m.kvm, ARCH_MAX_CPUS + 1, &e));
+	assert_null(model_of(m.kvm, 0, &e));
+	assert_null(model_of(m.kvm, ARCH_MAX_CPUS + 1, &e));
 	assert_string_equal(e.text, "65 CPUs; 1 to 64 can be had");
-	model = arch_cpu_model_new(m.kvm, 1, &e);
+	assert_null(arch_cpu_model_new(m.kvm, "", 1, 1, &e));
+	model = model_of(m.kvm, 1, &e);
 	assert_non_null(model);
 	assert_int_equal(arch_vcpu_setup(model, -1, 1, NULL, &e), -EINVAL);
 	assert_int_equal(arch_vcpu_setup(model, -1, 0, NULL, &e), -EBADF);

@@ -125,7 +125,8 @@ static void remove_others(int dirfd, const char *prefix, const char *keep)
 		return;
 	}
 	while ((d = readdir(dir)))
-		if (strncmp(d->d_name, prefix, strlen(prefix)) == 0 && strcmp(d->d_name, keep) != 0)
+		if (strncmp(d->d_name, prefix, len) == 0 && d->d_name[len] == '-' &&
+		    strcmp(d->d_name, keep) != 0)
 			(void)unlinkat(dirfd, d->d_name, 0);
 	closedir(dir);
 }

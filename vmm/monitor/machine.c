@@ -350,34 +350,6 @@ static int start_vcpus(struct machine *m, struct err *e)
 	return r;
 }
 
-/*
- * Asking KVM what it supports takes as long as making the machine, and needs
- * nothing of it: a thread does it meanwhile, and is gone before the filter.
- */
-struct model_job {
-	struct machine *m;
-	struct err e;
-	pthread_t thread;
-};
-
-static void *make_model(void *arg)
-{
-	struct model_job *job = arg;
-
-	job->m->model = arch_cpu_model_new(job->m->params->kvm_fd, job->m->params->ncpus, &job->e);
-	return NULL;
-}
-
-static int finish_model(struct model_job *job, struct err *e)
-{
-	pthread_join(job->thread, NULL);
-	if (job->m->model)
-		return 0;
-	if (e)
-		*e = job->e;
-	return -EIO;
-}
-
 static int build_vm(struct machine *m, struct err *e)
 {
 	int r = map_memory(m, e);
@@ -401,7 +373,6 @@ static int build_vm(struct machine *m, struct err *e)
 int machine_build(struct machine *m, const struct monitor_params *params, struct loop *loop,
 		  const struct machine_events *events, struct err *e)
 {
-	struct model_job job = { .m = m };
 	int r;
 
 	m->params = params;
@@ -413,17 +384,16 @@ int machine_build(struct machine *m, const struct monitor_params *params, struct
 	bus_init(&m->ports, "port");
 	bus_init(&m->mmio, "mmio");
 
-	r = pthread_create(&job.thread, NULL, make_model, &job);
-	if (r > 0)
-		return err_code(e, -r, "start a thread");
 	r = build_vm(m, e);
 	if (r == 0)
 		r = add_platform_devices(m, e);
 	for (unsigned int i = 0; r == 0 && i < params->ndevices; i++)
 		r = add_virtio_device(m, i, e);
-	/* Joined in any case; the error that came first is told. */
-	if (finish_model(&job, r < 0 ? NULL : e) < 0 && r == 0)
-		r = -EIO;
+	if (r == 0) {
+		m->model = arch_cpu_model_new(params->kvm_fd, params->host_cpu,
+					      params->host_cpu_len, params->ncpus, e);
+		r = m->model ? 0 : -EIO;
+	}
 	if (r < 0)
 		return r;
 	bus_freeze(&m->ports);

@@ -31,6 +31,8 @@ struct monitor_params {
 	int memory_fd; /* the guest's memory file, memory_bytes long */
 	uint64_t memory_bytes;
 	unsigned int ncpus;
+	const void *host_cpu; /* what KVM can give a CPU (arch.h), borrowed */
+	size_t host_cpu_len;
 	struct arch_image image;
 	int sock;	 /* SOCK_SEQPACKET to the supervisor (messages.h) */
 	int console_out; /* write end of a pipe, non-blocking */

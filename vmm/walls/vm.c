@@ -259,6 +259,8 @@ static void fill_monitor_params(const struct vm_wall *w, struct monitor_params *
 	mp->memory_fd = parts->memory.fd;
 	mp->memory_bytes = w->cfg->memory_bytes;
 	mp->ncpus = w->cfg->cpus;
+	mp->host_cpu = parts->host_cpu;
+	mp->host_cpu_len = parts->host_cpu_len;
 	mp->image = (struct arch_image){
 		.kernel_fd = parts->kernel_fd,
 		.kernel_name = parts->kernel_path,

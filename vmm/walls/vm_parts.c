@@ -19,6 +19,7 @@
 #include "vmm/image/guest_kernel.h"
 #include "vmm/image/initramfs.h"
 #include "vmm/image/pack.h"
+#include "vmm/monitor/cpu_cache.h"
 #include "vmm/walls/vm_disk.h"
 
 static_assert(RUN_DEVICES_MAX + 1 <= ARCH_MAX_VIRTIO, "what config takes has interrupts");
@@ -325,6 +326,8 @@ int vm_parts_open(struct vm_parts *p, const struct run_config *cfg,
 	p->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	r = p->null_fd < 0 ? err_errno(e, "open /dev/null") : open_kvm(p, e);
 	if (r == 0)
+		r = cpu_cache_get(p->kvm_fd, &p->host_cpu, &p->host_cpu_len, e);
+	if (r == 0)
 		r = open_boot_files(p, cfg, console, e);
 	if (r == 0)
 		r = vm_memory_open(cfg->memory_bytes, memory_wish(cfg), &p->memory, e);
@@ -386,6 +389,7 @@ void vm_parts_close(struct vm_parts *p)
 		if (d->controls)
 			munmap(d->controls, sizeof(*d->controls));
 	}
+	free(p->host_cpu);
 	free(p->kernel_path);
 	free(p->cmdline);
 	*p = (struct vm_parts){ .kvm_fd = -1,

@@ -41,6 +41,8 @@ struct vm_device {
 struct vm_parts {
 	int kvm_fd, kernel_fd, initrd_fd, null_fd;
 	struct vm_memory memory;
+	void *host_cpu; /* what KVM can give a CPU (arch.h) */
+	size_t host_cpu_len;
 	char *kernel_path;
 	char *cmdline;
 	unsigned int ndevices;
