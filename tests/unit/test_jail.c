@@ -56,15 +56,36 @@ static void test_close_others(void **state)
 static int look_around(void *arg)
 {
 	const int *given = arg;
+	sigset_t blocked;
 	int bad = 0;
 
 	bad |= prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : 1;
 	bad |= is_open(given[0]) ? 0 : 2;
 	bad |= is_open(given[1]) ? 4 : 0;
-	bad |= getsid(0) == getpid() ? 0 : 8;
+	bad |= getpgid(0) == getpid() ? 0 : 8;
 	bad |= prctl(PR_GET_DUMPABLE) == 0 ? 0 : 16;
+	/* SIGPIPE alone is ignored, nothing is blocked. */
+	bad |= compartment_signals() == 1ULL << (SIGPIPE - 1) ? 0 : 32;
+	sigprocmask(SIG_BLOCK, NULL, &blocked);
+	for (int s = 1; s < NSIG; s++)
+		bad |= sigismember(&blocked, s) == 1 ? 64 : 0;
 	log_warn("status %d", bad);
 	return bad;
+}
+
+static void spawn_and_look(struct compartment_spec *spec)
+{
+	struct compartment c;
+	char line[64] = "";
+	int status;
+
+	assert_int_equal(compartment_spawn(spec, &c, NULL), 0);
+	assert_int_equal(waitpid(c.pid, &status, 0), c.pid);
+	assert_true(read(c.log_fd, line, sizeof(line) - 1) > 0);
+	assert_string_equal(line, "status 0\n");
+	assert_int_equal(status, 0);
+	close(c.log_fd);
+	close(c.pidfd);
 }
 
 static void test_compartment(void **state)
@@ -74,21 +95,29 @@ static void test_compartment(void **state)
 	struct compartment_spec spec = {
 		.name = "test", .null_fd = null_fd, .main = look_around, .arg = given
 	};
-	struct compartment c;
-	char line[64] = "";
-	int status;
+	uint64_t signals;
+	sigset_t some, was;
 
 	(void)state;
 	assert_int_equal(compartment_keep(&spec, -1), 0);
 	assert_int_equal(compartment_keep(&spec, given[0]), 0);
 	assert_int_equal(spec.nkeep, 1);
-	assert_int_equal(compartment_spawn(&spec, &c, NULL), 0);
-	assert_int_equal(waitpid(c.pid, &status, 0), c.pid);
-	assert_true(read(c.log_fd, line, sizeof(line) - 1) > 0);
-	assert_string_equal(line, "status 0\n");
-	assert_int_equal(status, 0);
-	close(c.log_fd);
-	close(c.pidfd);
+	spawn_and_look(&spec);
+	/* What a supervisor may have been started with. */
+	signal(SIGUSR2, SIG_IGN);
+	signal(SIGRTMAX, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	sigemptyset(&some);
+	sigaddset(&some, SIGTERM);
+	sigprocmask(SIG_BLOCK, &some, &was);
+	spawn_and_look(&spec);
+	signals = compartment_signals();
+	spec.signals = &signals;
+	spawn_and_look(&spec);
+	sigprocmask(SIG_SETMASK, &was, NULL);
+	signal(SIGUSR2, SIG_DFL);
+	signal(SIGRTMAX, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
 	close(null_fd);
 	close(given[0]);
 	close(given[1]);

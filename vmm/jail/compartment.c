@@ -64,14 +64,27 @@ int fds_close_others(const int *keep, unsigned int nkeep)
 	return close_between(next, UINT_MAX);
 }
 
+uint64_t compartment_signals(void)
+{
+	struct sigaction now;
+	uint64_t set = 0;
+
+	for (int s = 1; s < NSIG; s++)
+		if (sigaction(s, NULL, &now) == 0 && now.sa_handler != SIG_DFL)
+			set |= 1ULL << (s - 1);
+	return set;
+}
+
 /* Signals as a fresh process has them, whatever the supervisor set. */
-static void reset_signals(void)
+static void reset_signals(const uint64_t *altered)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	uint64_t set = altered ? *altered : compartment_signals();
 	sigset_t none;
 
 	for (int s = 1; s < NSIG; s++)
-		sigaction(s, &dfl, NULL);
+		if (set >> (s - 1) & 1)
+			sigaction(s, &dfl, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -104,8 +117,9 @@ static int enter(const struct compartment_spec *spec, pid_t parent, int log_fd)
 		return neg_errno();
 	if (getppid() != parent) /* it died before we asked */
 		_exit(EXIT_SETUP_FAILED);
-	reset_signals();
-	setsid();
+	reset_signals(spec->signals);
+	if (setpgid(0, 0) < 0)
+		return neg_errno();
 	prctl(PR_SET_NAME, spec->name);
 	if (!spec->debuggable && prctl(PR_SET_DUMPABLE, 0) < 0)
 		return neg_errno();

@@ -4,8 +4,9 @@
  *
  * compartment_spawn() forks; the child
  *   - dies when the supervisor dies (PR_SET_PDEATHSIG),
- *   - leaves the terminal's process group and session, so that keys and
- *     hang-ups of the terminal reach the supervisor only,
+ *   - leaves the terminal's process group, so that keys and hang-ups of the
+ *     terminal reach the supervisor only (a session of its own would cost a
+ *     scheduling group each, and protect a terminal that it cannot open),
  *   - gets no new privileges (PR_SET_NO_NEW_PRIVS),
  *   - gives up every capability and the environment it came from,
  *   - has the standard fds on /dev/null, the fds of `keep`, and no other,
@@ -17,6 +18,7 @@
 #define JAIL_COMPARTMENT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "vmm/base/err.h"
@@ -30,6 +32,9 @@ struct compartment_spec {
 	int null_fd;		/* of /dev/null, read and write */
 	bool keeps_environment; /* the supervisor's; otherwise it is wiped */
 	bool debuggable;	/* leave ptrace and core dumps possible (--seccomp off) */
+	/* What compartment_signals() found in this process, to be asked once for
+	 * several compartments; NULL: the child looks for itself. */
+	const uint64_t *signals;
 	/* In the child.  Its result is the exit status (0..255). */
 	int (*main)(void *arg);
 	void *arg;
@@ -43,6 +48,9 @@ struct compartment {
 
 /* Add an fd to spec->keep; negative ones are skipped.  0 or -ENOSPC. */
 int compartment_keep(struct compartment_spec *spec, int fd);
+
+/* The signals, bit N - 1 for N, that are not at their default in this process. */
+uint64_t compartment_signals(void);
 
 /* 0 or -errno; *ret's fds are the caller's. */
 int compartment_spawn(const struct compartment_spec *spec, struct compartment *ret, struct err *e);

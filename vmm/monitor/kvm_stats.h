@@ -1,5 +1,5 @@
 /*
- * kvm_stats.h - a machine's statistics as KVM gives them in binary
+ * kvm_stats.h - statistics of a machine or a vCPU as KVM gives them in binary
  * (Documentation/virt/kvm/api.rst, KVM_GET_STATS_FD).
  */
 #ifndef MONITOR_KVM_STATS_H
@@ -7,14 +7,14 @@
 
 #include <stdint.h>
 
-/* An fd for kvm_stats_read(), to be had before the process is confined; -1
- * where this KVM has none. */
-int kvm_stats_open(int vm_fd);
+/* An fd for kvm_stats_read(), to be had before the process is confined, of a
+ * machine or of a vCPU; -1 where this KVM has none. */
+int kvm_stats_open(int fd);
 
 /*
- * The value of the machine's statistic `name`; 0 when there is no such one.
- * One value only: histograms are left out.
+ * The values of the `n` statistics of these names; 0 for one that there is not.
+ * Single values only: of histograms, nothing.
  */
-uint64_t kvm_stats_read(int stats_fd, const char *name);
+void kvm_stats_read(int stats_fd, const char *const names[], unsigned int n, uint64_t ret[]);
 
 #endif

@@ -347,6 +347,8 @@ static int start_vcpus(struct machine *m, struct err *e)
 	vcpu_install_kick_handler();
 	for (unsigned int i = 0; r == 0 && i < n; i++)
 		r = vcpu_start(&m->vcpus[i], i, &m->vcpu_env, e);
+	for (unsigned int i = 0; r == 0 && m->params->statistics && i < n; i++)
+		m->vcpu_stats_fd[i] = kvm_stats_open(m->vcpus[i].fd);
 	return r;
 }
 
@@ -366,7 +368,7 @@ static int build_vm(struct machine *m, struct err *e)
 		r = arch_irqchip_create(m->vm.fd, e);
 	machine_moment(m, VM_MOMENT_IRQCHIP);
 	if (r == 0)
-		m->stats_fd = kvm_stats_open(m->vm.fd);
+		m->stats_fd = m->params->statistics ? kvm_stats_open(m->vm.fd) : -1;
 	return r;
 }
 
@@ -378,6 +380,9 @@ int machine_build(struct machine *m, const struct monitor_params *params, struct
 	m->params = params;
 	m->events = *events;
 	m->loop = loop;
+	m->stats_fd = -1;
+	for (unsigned int i = 0; i < ARCH_MAX_CPUS; i++)
+		m->vcpu_stats_fd[i] = -1;
 	pthread_mutex_init(&m->ready_lock, NULL);
 	pthread_cond_init(&m->ready, NULL);
 	pthread_mutex_init(&m->text_lock, NULL);
@@ -431,4 +436,20 @@ void machine_exits(const struct machine *m, uint64_t ret[VM_EXIT_REASONS])
 	for (unsigned int i = 0; m->vcpus && i < m->params->ncpus; i++)
 		for (unsigned int j = 0; j < VM_EXIT_REASONS; j++)
 			ret[j] += __atomic_load_n(&m->vcpus[i].exits[j], __ATOMIC_RELAXED);
+}
+
+void machine_statistics(const struct machine *m, struct monitor_msg *ret)
+{
+	static const char *const vm[] = { "pages_4k", "pages_2m", "pages_1g" };
+	static const char *const vcpu[] = { "pf_taken" };
+	uint64_t value[ARRAY_SIZE(vm)];
+
+	kvm_stats_read(m->stats_fd, vm, ARRAY_SIZE(vm), value);
+	ret->pages_4k = value[0];
+	ret->pages_2m = value[1];
+	ret->pages_1g = value[2];
+	for (unsigned int i = 0; m->vcpus && i < m->params->ncpus; i++) {
+		kvm_stats_read(m->vcpu_stats_fd[i], vcpu, ARRAY_SIZE(vcpu), value);
+		ret->memory_faults += value[0];
+	}
 }

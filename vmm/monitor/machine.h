@@ -44,7 +44,8 @@ struct machine {
 	struct machine_events events;
 	struct loop *loop; /* the control thread's, borrowed */
 	struct kvm_vm vm;
-	int stats_fd; /* kvm_stats.h; -1 */
+	int stats_fd; /* kvm_stats.h; with params->statistics only, else -1 */
+	int vcpu_stats_fd[ARCH_MAX_CPUS];
 	struct guest_memory memory;
 	struct bus ports, mmio;
 	struct control_sink control;
@@ -87,6 +88,9 @@ void machine_power_button(struct machine *m);
 
 /* Sum of all vCPUs' exits by reason. */
 void machine_exits(const struct machine *m, uint64_t ret[VM_EXIT_REASONS]);
+
+/* KVM's own statistics; needs params->statistics. */
+void machine_statistics(const struct machine *m, struct monitor_msg *ret);
 
 void machine_moment(struct machine *m, enum vm_moment moment);
 

@@ -60,8 +60,10 @@ struct monitor_msg {
 	uint64_t cpu_ns;      /* user and system time of the monitor's process */
 	uint64_t moments[VM_MOMENT_COUNT];
 	uint64_t exits[VM_EXIT_REASONS];
-	uint64_t pages_4k, pages_2m, pages_1g; /* how KVM maps the guest's memory */
-	char text[VM_END_TEXT_MAX];	       /* NUL-terminated; may hold newlines */
+	/* How KVM maps the guest's memory at the end, and how many faults of the
+	 * second level (or of shadow paging) made it so. */
+	uint64_t pages_4k, pages_2m, pages_1g, memory_faults;
+	char text[VM_END_TEXT_MAX]; /* NUL-terminated; may hold newlines */
 };
 
 enum monitor_order_kind {

@@ -13,7 +13,6 @@
 #include "vmm/base/loop.h"
 #include "vmm/base/util.h"
 #include "vmm/jail/filter.h"
-#include "vmm/monitor/kvm_stats.h"
 #include "vmm/monitor/machine.h"
 #include "vmm/monitor/messages.h"
 
@@ -133,9 +132,8 @@ static void tell_end(struct monitor *m)
 	for (unsigned int i = 0; i < VM_MOMENT_COUNT; i++)
 		msg.moments[i] = __atomic_load_n(&m->machine.moments[i], __ATOMIC_RELAXED);
 	machine_exits(&m->machine, msg.exits);
-	msg.pages_4k = kvm_stats_read(m->machine.stats_fd, "pages_4k");
-	msg.pages_2m = kvm_stats_read(m->machine.stats_fd, "pages_2m");
-	msg.pages_1g = kvm_stats_read(m->machine.stats_fd, "pages_1g");
+	if (m->params->statistics)
+		machine_statistics(&m->machine, &msg);
 	/* The supervisor reads the console up to its end: let there be one. */
 	close(m->params->console_out);
 	tell(m, &msg);
@@ -188,7 +186,6 @@ int monitor_main(void *params)
 	 * would make arenas for them and count the host's CPUs, under the filter. */
 	mallopt(M_ARENA_MAX, 1);
 	m->params = params;
-	m->machine.stats_fd = -1;
 	pthread_mutex_init(&m->end_lock, NULL);
 	if (run(m, &e) < 0) {
 		pthread_mutex_lock(&m->end_lock);

@@ -38,6 +38,7 @@ struct monitor_params {
 	int console_out; /* write end of a pipe, non-blocking */
 	int console_in;	 /* read end, non-blocking; -1: no input */
 	bool confine;	 /* install the seccomp filter */
+	bool statistics; /* MONITOR_END tells KVM's, which cost a few system calls */
 	unsigned int ndevices;
 	struct monitor_device device[ARCH_MAX_VIRTIO];
 };

@@ -236,6 +236,7 @@ static int start_device(struct vm_wall *w, unsigned int index, struct err *e)
 		.name = d->name,
 		.null_fd = w->parts.null_fd,
 		.debuggable = !w->cfg->seccomp,
+		.signals = &w->signals,
 		.main = device_main,
 		.arg = &start,
 	};
@@ -269,6 +270,7 @@ static void fill_monitor_params(const struct vm_wall *w, struct monitor_params *
 		.cmdline = parts->cmdline,
 	};
 	mp->confine = w->cfg->seccomp;
+	mp->statistics = w->cfg->report != NULL;
 	mp->ndevices = parts->ndevices;
 	for (unsigned int i = 0; i < parts->ndevices; i++) {
 		const struct vm_device *d = &parts->device[i];
@@ -296,6 +298,7 @@ static int start_monitor(struct vm_wall *w, int sock, int console_out, int conso
 		.name = "monitor",
 		.null_fd = w->parts.null_fd,
 		.debuggable = !w->cfg->seccomp,
+		.signals = &w->signals,
 		.main = monitor_main,
 		.arg = &mp,
 	};
@@ -329,6 +332,7 @@ static int vm_start(struct wall *wall, struct loop *loop, const struct wall_even
 
 	w->loop = loop;
 	w->events = *events;
+	w->signals = compartment_signals();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(e, "make the monitor's socket");
 	w->sock = pair[0];

@@ -74,10 +74,11 @@ static json_t *report_device(const struct vm_device *d, const struct vm_process 
 /* What is behind the guest's memory, and how KVM had it mapped at the end. */
 static json_t *report_memory(const struct vm_wall *w)
 {
-	return json_pack("{s:I, s:s, s:I, s:I, s:I}", "bytes", (json_int_t)w->cfg->memory_bytes,
-			 "backing", w->parts.memory.backing, "pages_4k",
-			 (json_int_t)w->last.pages_4k, "pages_2m", (json_int_t)w->last.pages_2m,
-			 "pages_1g", (json_int_t)w->last.pages_1g);
+	return json_pack("{s:I, s:s, s:I, s:I, s:I, s:I}", "bytes",
+			 (json_int_t)w->cfg->memory_bytes, "backing", w->parts.memory.backing,
+			 "pages_4k", (json_int_t)w->last.pages_4k, "pages_2m",
+			 (json_int_t)w->last.pages_2m, "pages_1g", (json_int_t)w->last.pages_1g,
+			 "faults", (json_int_t)w->last.memory_faults);
 }
 
 void vm_wall_report(const struct wall *wall, json_t *report)

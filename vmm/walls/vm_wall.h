@@ -16,6 +16,7 @@ struct vm_wall {
 	struct vm_parts parts;
 	struct loop *loop;
 	struct wall_events events;
+	uint64_t signals;	     /* compartment_signals() of the supervisor */
 	int sock;		     /* to the monitor */
 	int console_in, console_out; /* our ends of the console's pipes */
 	struct loop_source messages;
