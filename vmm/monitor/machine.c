@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_mmio.h>
@@ -36,14 +37,26 @@ void machine_moment(struct machine *m, enum vm_moment moment)
 
 #define HUGE_PAGE (2 * MIB)
 
-/* Below, pages stay small: that is all that a tiny guest touches, and it is
- * not to wait while the host looks for huge ones (milliseconds, when memory
- * is fragmented).  Linux is loaded above and uses little below. */
+/*
+ * A tiny guest touches next to nothing, all of it at the bottom, and is not to
+ * wait there while the host looks for a huge page and clears it.  What is loaded
+ * tells which guest it is: a Linux is larger than this, and runs in what it is
+ * loaded to.
+ */
+#define TINY_IMAGE  (1 * MIB)
 #define SMALL_BELOW (16 * MIB)
 
-static void advise_huge(uint8_t *at, const struct guest_region *region)
+static uint64_t small_below(const struct machine *m)
 {
-	uint64_t skip = region->gpa < SMALL_BELOW ? SMALL_BELOW - region->gpa : 0;
+	off_t size = lseek(m->params->image.kernel_fd, 0, SEEK_END);
+
+	return size >= 0 && (uint64_t)size < TINY_IMAGE ? SMALL_BELOW : 0;
+}
+
+static void advise_huge(const struct machine *m, uint8_t *at, const struct guest_region *region)
+{
+	uint64_t small = small_below(m);
+	uint64_t skip = region->gpa < small ? small - region->gpa : 0;
 
 	/* Refused for files without huge pages, which is as well. */
 	if (skip < region->size)
@@ -73,7 +86,7 @@ static int map_region(const struct machine *m, struct guest_region *region, stru
 				 (unsigned long long)(region->size / MIB));
 	/* A core dump of the monitor is not to hold the guest. */
 	madvise(at, region->size, MADV_DONTDUMP);
-	advise_huge(at, region);
+	advise_huge(m, at, region);
 	region->host = at;
 	return 0;
 }
