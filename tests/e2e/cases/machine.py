@@ -75,6 +75,24 @@ def memory_above_4g_can_be_used(t):
     t.check('some of it above 4 GiB', any(a >= 1 << 32 for a, _ in ranges), ranges)
 
 
+@case(table=[('auto', 'auto'), ('off', 'off')])
+def huge_pages(t, wish):
+    """A guest's memory is mapped huge, and hardly ever faulted in, wherever the host can."""
+    r = t.guest('head -c 16777216 /dev/zero > /run/x; wc -c < /run/x', '--memory', '256M',
+                '--hugepages', wish, '--report', 'report.json')
+    t.ended(r, 0)
+    t.same('written', r.out, b'16777216\n')
+    memory = t.report()['memory']
+    if wish == 'off':
+        t.same('backing', memory['backing'], 'memfd')
+        t.check('small pages', memory['pages_4k'] > 4096 and not memory['pages_2m'], memory)
+        t.check('a fault for each', memory['faults'] >= memory['pages_4k'], memory)
+        return
+    t.same('backing', memory['backing'], 'thp')
+    t.check('huge pages', memory['pages_2m'] >= 16 and memory['pages_4k'] <= 64, memory)
+    t.check('faults', 16 <= memory['faults'] <= 100, memory)
+
+
 @case()
 def clock_is_right(t):
     before = time.time()
