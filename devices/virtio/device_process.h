@@ -28,6 +28,7 @@ struct device_counters {
 	uint64_t bytes_out;  /* written, sent */
 	uint64_t malformed;  /* rings or chains that broke the rules */
 	uint64_t syscalls;   /* system calls of the data path */
+	uint64_t confined;   /* when its filter was installed: CLOCK_MONOTONIC, ns */
 };
 
 /* Controls: one shared page, read-only here, written by the supervisor.

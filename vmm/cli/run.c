@@ -7,7 +7,7 @@
 #include "vmm/config/run_config.h"
 #include "vmm/instance/instance.h"
 
-static int run(struct run_config *cfg, int *ret_status, struct err *e)
+static int run(struct run_config *cfg, uint64_t began_ns, int *ret_status, struct err *e)
 {
 	uint64_t random;
 
@@ -18,11 +18,12 @@ static int run(struct run_config *cfg, int *ret_status, struct err *e)
 	run_config_fill_macs(cfg, random);
 	if (cfg->verbose)
 		log_set_level(LOG_LEVEL_INFO);
-	return instance_run(cfg, ret_status, e);
+	return instance_run(cfg, began_ns, ret_status, e);
 }
 
 int cmd_run(int argc, char **argv, struct err *e, int *ret_status)
 {
+	uint64_t began_ns = now_ns();
 	struct run_config cfg;
 	bool help;
 	int r;
@@ -35,7 +36,7 @@ int cmd_run(int argc, char **argv, struct err *e, int *ret_status)
 		else
 			*ret_status = 0;
 	} else if (r == 0) {
-		r = run(&cfg, ret_status, e);
+		r = run(&cfg, began_ns, ret_status, e);
 	}
 	run_config_release(&cfg);
 	return r;

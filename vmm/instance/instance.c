@@ -334,6 +334,7 @@ static int live(struct instance *in, const struct wall_console *console, struct 
 		r = filter_install(FILTER_SUPERVISOR, false, e);
 		if (r < 0)
 			return r;
+		in->times.confined = now_ns();
 	}
 	r = loop_run(in->loop);
 	return r < 0 ? err_code(e, r, "the supervisor's loop failed") : 0;
@@ -383,7 +384,7 @@ static void pass_on_the_rest(struct instance *in)
 		log_warn("the last of the console's output was not taken by its reader");
 }
 
-int instance_run(const struct run_config *cfg, int *ret_status, struct err *e)
+int instance_run(const struct run_config *cfg, uint64_t began_ns, int *ret_status, struct err *e)
 {
 	struct instance in = {
 		.cfg = cfg,
@@ -392,7 +393,7 @@ int instance_run(const struct run_config *cfg, int *ret_status, struct err *e)
 		.user_in = -1,
 		.user_out = -1,
 		.report_fd = -1,
-		.times = { .start = now_ns() },
+		.times = { .start = began_ns, .parsed = now_ns() },
 	};
 	struct wall_console console = { .terminal = false };
 	const struct ending *end;

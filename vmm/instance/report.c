@@ -22,23 +22,72 @@ static void make_text(char *s)
 			*s = '?';
 }
 
-/* Walls give moments of the clock; a reader wants times since the start. */
-static void finish_timeline(json_t *report, const struct report_times *t)
+/* The earliest of the moments that is later than `after`, or NULL. */
+static const char *next_moment(json_t *moments, json_int_t after)
+{
+	json_int_t best = INT64_MAX;
+	const char *key, *ret = NULL;
+	json_t *value;
+
+	json_object_foreach(moments, key, value)
+	{
+		json_int_t at = json_integer_value(value);
+
+		if (at > after && at < best) {
+			best = at;
+			ret = key;
+		}
+	}
+	return ret;
+}
+
+/* Walls give moments of the clock, some of which other processes told; a reader
+ * wants times since the start, in their order.  Those outside of the run are
+ * left out. */
+static void make_timeline(json_t *of, uint64_t start, uint64_t end)
+{
+	json_t *moments = json_object_get(of, "timeline");
+	json_int_t at = (json_int_t)start - 1;
+	json_t *o = json_object();
+	const char *key;
+
+	while (moments && (key = next_moment(moments, at)) != NULL) {
+		json_int_t same = at = json_integer_value(json_object_get(moments, key));
+		json_t *value;
+
+		if (at > (json_int_t)end)
+			break;
+		json_object_foreach(moments, key, value) if (json_integer_value(value) == same)
+			json_object_set_new(o, key, json_integer(at - (json_int_t)start));
+	}
+	json_object_set_new(of, "timeline", o);
+}
+
+static void set_moment(json_t *timeline, const char *key, uint64_t at)
+{
+	if (at)
+		json_object_set_new(timeline, key, json_integer((json_int_t)at));
+}
+
+static void finish_timelines(json_t *report, const struct report_times *t)
 {
 	json_t *timeline = json_object_get(report, "timeline");
-	const char *key;
-	json_t *value;
+	uint64_t end = now_ns();
+	json_t *device;
+	size_t i;
 
 	if (!timeline) {
 		timeline = json_object();
 		json_object_set_new(report, "timeline", timeline);
 	}
-	if (t->opened)
-		json_object_set_new(timeline, "opened", json_integer((json_int_t)t->opened));
-	if (t->started)
-		json_object_set_new(timeline, "started", json_integer((json_int_t)t->started));
-	json_object_foreach(timeline, key, value) json_integer_set(
-		value, (json_int_t)((uint64_t)json_integer_value(value) - t->start));
+	set_moment(timeline, "parsed", t->parsed);
+	set_moment(timeline, "opened", t->opened);
+	set_moment(timeline, "started", t->started);
+	set_moment(timeline, "supervisor_filter", t->confined);
+	make_timeline(report, t->start, end);
+	json_array_foreach(json_object_get(report, "devices"), i,
+			   device) if (json_object_get(device, "timeline"))
+		make_timeline(device, t->start, end);
 }
 
 void report_write(int fd, const struct run_config *cfg, const struct wall_ops *ops,
@@ -60,7 +109,7 @@ void report_write(int fd, const struct run_config *cfg, const struct wall_ops *o
 	}
 	if (wall)
 		ops->report(wall, report);
-	finish_timeline(report, t);
+	finish_timelines(report, t);
 	text = json_dumps(report, JSON_INDENT(2));
 	/* EINVAL: a pipe or the like, which holds nothing to be replaced. */
 	if (!text || (ftruncate(fd, 0) < 0 && errno != EINVAL) ||

@@ -14,9 +14,11 @@ void report_init(void);
 
 /* Moments of CLOCK_MONOTONIC in ns; 0: not reached. */
 struct report_times {
-	uint64_t start;	  /* instance_run() was called */
-	uint64_t opened;  /* everything is open, packed, checked */
-	uint64_t started; /* every process is forked */
+	uint64_t start;	   /* the command began; the others are told as times since it */
+	uint64_t parsed;   /* its arguments are understood */
+	uint64_t opened;   /* everything is open, packed, checked */
+	uint64_t started;  /* every process is forked */
+	uint64_t confined; /* the supervisor's filter is installed */
 };
 
 /*

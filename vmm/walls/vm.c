@@ -246,6 +246,7 @@ static int start_device(struct vm_wall *w, unsigned int index, struct err *e)
 	for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
 		compartment_keep(&spec, keep[i]);
 	p->name = d->name;
+	p->forked = now_ns();
 	r = compartment_spawn(&spec, &p->c, e);
 	if (r < 0)
 		return r;
@@ -316,6 +317,7 @@ static int start_monitor(struct vm_wall *w, int sock, int console_out, int conso
 		compartment_keep(&spec, mp.device[i].pidfd);
 	}
 	w->monitor.name = "monitor";
+	w->monitor.forked = now_ns();
 	r = compartment_spawn(&spec, &w->monitor.c, e);
 	if (r < 0)
 		return r;

@@ -24,8 +24,11 @@ struct seat_owner {
 static int confine_device(const struct device_seat *seat, struct err *e)
 {
 	const struct seat_owner *o = seat->ctx;
+	int r = o->confine ? filter_install(o->device->filter, false, e) : 0;
 
-	return o->confine ? filter_install(o->device->filter, false, e) : 0;
+	if (r == 0)
+		__atomic_store_n(&seat->counters->confined, now_ns(), __ATOMIC_RELAXED);
+	return r;
 }
 
 /* A page that somebody else reads or writes too, or one of our own. */

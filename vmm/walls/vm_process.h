@@ -22,6 +22,7 @@ struct vm_process {
 	void (*on_exit)(struct vm_process *p);
 	void *ctx;
 	bool running;	 /* not reaped yet */
+	uint64_t forked; /* when we began to fork it: now_ns() */
 	int wait_status; /* once it was reaped; see wait(2) */
 	uint64_t cpu_ns; /* likewise */
 	unsigned int log_lines;

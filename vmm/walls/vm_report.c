@@ -6,8 +6,9 @@
 #include "vmm/monitor/exits.h"
 #include "vmm/walls/vm_wall.h"
 
-static json_t *report_moments(const struct monitor_msg *msg)
+static json_t *report_moments(const struct vm_wall *w)
 {
+	const struct monitor_msg *msg = &w->last;
 	static const char *const names[VM_MOMENT_COUNT] = {
 		[VM_MOMENT_MONITOR_START] = "monitor",
 		[VM_MOMENT_MEMORY] = "memory",
@@ -22,9 +23,12 @@ static json_t *report_moments(const struct monitor_msg *msg)
 	};
 	json_t *o = json_object();
 
+	json_object_set_new(o, "monitor_fork", json_integer((json_int_t)w->monitor.forked));
 	for (unsigned int i = 0; i < VM_MOMENT_COUNT; i++)
 		if (msg->moments[i])
-			json_object_set_new(o, names[i], json_integer((json_int_t)msg->moments[i]));
+			json_object_set_new(
+				o, names[i],
+				json_integer((json_int_t)(msg->moments[i] & INT64_MAX)));
 	return o;
 }
 
@@ -44,6 +48,15 @@ static json_t *report_exits(const struct monitor_msg *msg)
 				    json_integer((json_int_t)msg->exits[i]));
 	}
 	return o;
+}
+
+static json_t *report_device_moments(const struct vm_device *d, const struct vm_process *p)
+{
+	uint64_t confined = __atomic_load_n(&d->counters->confined, __ATOMIC_RELAXED);
+
+	/* What the device's process says may be anything: see report.c. */
+	return json_pack("{s:I, s:I}", "fork", (json_int_t)p->forked, "filter",
+			 (json_int_t)(confined & INT64_MAX));
 }
 
 static json_t *report_device(const struct vm_device *d, const struct vm_process *p)
@@ -68,6 +81,7 @@ static json_t *report_device(const struct vm_device *d, const struct vm_process 
 	COUNTER(malformed);
 	COUNTER(syscalls);
 #undef COUNTER
+	json_object_set_new(o, "timeline", report_device_moments(d, p));
 	return o;
 }
 
@@ -92,7 +106,7 @@ void vm_wall_report(const struct wall *wall, json_t *report)
 		cpu += w->device[i].cpu_ns;
 	}
 	json_object_set_new(report, "cpu_ns", json_integer((json_int_t)cpu));
-	json_object_set_new(report, "timeline", report_moments(&w->last));
+	json_object_set_new(report, "timeline", report_moments(w));
 	json_object_set_new(report, "memory", report_memory(w));
 	json_object_set_new(report, "exits", report_exits(&w->last));
 	json_object_set_new(report, "devices", devices);
