@@ -2,9 +2,9 @@
 
 BENCH_B := build/bench
 .PHONY: bench-files
-bench-files: $(BENCH_B)/launch $(BENCH_B)/payload.elf $(BENCH_B)/idle.elf
+bench-files: $(BENCH_B)/launch $(BENCH_B)/crowd $(BENCH_B)/payload.elf $(BENCH_B)/idle.elf
 
-$(BENCH_B)/launch: tests/bench/launch.c
+$(BENCH_B)/launch $(BENCH_B)/crowd: $(BENCH_B)/%: tests/bench/%.c
 	$(call say,HOSTCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 $(WARN) $(WERROR) -O1 $< -o $@

@@ -16,16 +16,20 @@ QEMU = "qemu microvm"
 QEMU_SANDBOX = "qemu microvm, sandbox"
 
 
+def qemu_bare(kernel, ram_mib):
+    """The lean microvm, without a disk or a network interface."""
+    return [shutil.which("qemu-system-x86_64"), "-M",
+            "microvm,acpi=off,pic=off,pit=off,rtc=off,isa-serial=on", "-accel", "kvm", "-cpu",
+            "host,-arch-capabilities", "-m", str(ram_mib), "-smp", "1", "-nodefaults",
+            "-no-user-config", "-display", "none", "-monitor", "none", "-serial", "stdio",
+            "-kernel", kernel, "-device", "isa-debug-exit,iobase=0x5b0,iosize=8"]
+
+
 def qemu(kernel, disk, sandbox=False, tap=TAP % 0):
-    cmd = [shutil.which("qemu-system-x86_64"), "-M",
-           "microvm,acpi=off,pic=off,pit=off,rtc=off,isa-serial=on", "-accel", "kvm", "-cpu",
-           "host,-arch-capabilities", "-m", str(RAM_MIB), "-smp", "1", "-nodefaults",
-           "-no-user-config", "-display", "none", "-monitor", "none", "-serial", "stdio",
-           "-kernel", kernel, "-device", "isa-debug-exit,iobase=0x5b0,iosize=8",
-           "-drive", f"file={disk},if=none,format=raw,id=d", "-device",
-           "virtio-blk-device,drive=d",
-           "-netdev", f"tap,id=n,ifname={tap},script=no,downscript=no", "-device",
-           "virtio-net-device,netdev=n", "-device", "virtio-rng-device"]
+    cmd = qemu_bare(kernel, RAM_MIB) + [
+        "-drive", f"file={disk},if=none,format=raw,id=d", "-device", "virtio-blk-device,drive=d",
+        "-netdev", f"tap,id=n,ifname={tap},script=no,downscript=no", "-device",
+        "virtio-net-device,netdev=n", "-device", "virtio-rng-device"]
     return cmd + (["-sandbox", "on,spawn=deny,resourcecontrol=deny"] if sandbox else [])
 
 

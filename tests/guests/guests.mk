@@ -3,7 +3,7 @@
 # top Makefile; `make guests` builds them, `make check-guests` runs them.
 
 GUEST_B := build/guests
-GUEST_NAMES := hello exits echo rng blk net smp status malformed spoilt
+GUEST_NAMES := hello memory exits echo rng blk net smp status malformed spoilt
 GUEST_LIB := guest irq virtio start
 GUEST_CFLAGS := -std=gnu17 -Os -g0 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
 	-fcf-protection=none -fno-asynchronous-unwind-tables -fno-builtin -mno-red-zone \
