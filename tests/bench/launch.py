@@ -8,12 +8,15 @@ machines).
   PSS         of all processes with an idle payload, guest memory left out
 """
 import os
-import re
 import subprocess
+import sys
 import time
 
 import native
 from common import BUILD, OURS, Table, progress, sh
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import processes  # noqa: E402
 
 SUMMARY = "first byte, exit, CPU, memory and size, natively, beside QEMU's microvm"
 RUNS = 40
@@ -45,31 +48,6 @@ def times(cgroup, disk, runs):
     return table
 
 
-def mappings(pid):
-    """(start, end, file or None, {field: KiB}) of each mapping of a process."""
-    with open(f"/proc/{pid}/smaps", encoding="ascii", errors="replace") as f:
-        text = f.read()
-    for m in re.finditer(r"^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ (\S+ \d+)[^\n]*\n((?:[A-Z].*\n)*)",
-                         text, re.M):
-        yield (int(m.group(1), 16), int(m.group(2), 16),
-               None if m.group(3).endswith(" 0") else m.group(3),
-               {k: int(v) for k, v in re.findall(r"^(\w+): +(\d+) kB", m.group(4), re.M)})
-
-
-def process_memory(pid):
-    """KiB of PSS and of private memory, guest memory left out: what is as large as
-    that, or a file of which so much is mapped (advice splits a mapping)."""
-    found = list(mappings(pid))
-    size = {}
-    for start, end, file, _ in found:
-        key = file or start
-        size[key] = size.get(key, 0) + end - start
-    kept = [field for start, _, file, field in found
-            if size[file or start] < native.RAM_MIB << 20]
-    return (sum(k["Pss"] for k in kept),
-            sum(k["Private_Clean"] + k["Private_Dirty"] for k in kept))
-
-
 def memory_of(cgroup, cmd):
     """(name, PSS KiB, private KiB) of each process of an idle guest."""
     with subprocess.Popen(["sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', cgroup.path,
@@ -80,7 +58,7 @@ def memory_of(cgroup, cmd):
         found = []
         for pid in cgroup.pids():
             with open(f"/proc/{pid}/comm", encoding="ascii", errors="replace") as f:
-                found.append((f.read().strip(), *process_memory(pid)))
+                found.append((f.read().strip(), *processes.memory(pid, native.RAM_MIB << 20)))
         cgroup.kill()
         p.wait()
     return found

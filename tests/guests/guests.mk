@@ -4,6 +4,7 @@
 
 GUEST_B := build/guests
 GUEST_NAMES := hello memory exits echo rng blk net smp status malformed spoilt
+HOSTILE_NAMES := hostile_ring
 GUEST_LIB := guest irq virtio start
 GUEST_CFLAGS := -std=gnu17 -Os -g0 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
 	-fcf-protection=none -fno-asynchronous-unwind-tables -fno-builtin -mno-red-zone \
@@ -11,7 +12,7 @@ GUEST_CFLAGS := -std=gnu17 -Os -g0 -ffreestanding -fno-pic -fno-pie -fno-stack-p
 GUEST_LDFLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack \
 	-Wl,-z,max-page-size=4096 -Wl,-z,norelro
 GUEST_FILES := $(GUEST_NAMES:%=$(GUEST_B)/%.elf) $(GUEST_NAMES:%=$(GUEST_B)/%-pvh.elf) \
-	$(GUEST_B)/tiny.elf $(GUEST_B)/hello.bzimage
+	$(HOSTILE_NAMES:%=$(GUEST_B)/%.elf) $(GUEST_B)/tiny.elf $(GUEST_B)/hello.bzimage
 
 .PHONY: guests check-guests
 guests: $(GUEST_FILES)
@@ -50,6 +51,9 @@ $(GUEST_B)/%-pvh.elf: $(GUEST_B)/link-pvh.lds $(GUEST_B)/obj/%.o $(GUEST_LIB_O) 
 $(GUEST_B)/%.elf: $(GUEST_B)/link.lds $(GUEST_B)/obj/%.o $(GUEST_LIB_O)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(GUEST_LDFLAGS) -Wl,-T,$< $(filter %.o,$^) -o $@
+
+# What the guests of tests/guests/hostile have in common.
+$(HOSTILE_NAMES:%=$(GUEST_B)/%.elf): $(GUEST_B)/obj/lib/hostile.o
 
 # The bytes from 2 MiB on, behind a kernel header.
 $(GUEST_B)/%.bzimage: $(GUEST_B)/%.elf tests/guests/lib/bzimage.S
