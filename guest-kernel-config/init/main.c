@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../guest_abi.h"
+#include "clock.h"
 #include "command.h"
 #include "console.h"
 #include "mounts.h"
@@ -75,6 +76,7 @@ int main(void)
 		quiet_kernel();
 	tty = console_open(&p);
 	console_detach_init();
+	clock_set_from_host();
 	report_phase(BH_PHASE_INIT);
 	mounts_root(&p);
 	mounts_system(&p);
