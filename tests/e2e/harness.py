@@ -285,6 +285,7 @@ class Test:
         self.shared = shared            # made once for all cases
         self.dir = os.path.join(shared, 'case', name)
         self.bulkhead = os.environ['BULKHEAD']
+        self.built = os.environ['E2E_FILES']    # what is too large to be in `shared`
         self.rootfs = os.path.join(shared, 'rootfs')
         self.kernels = os.environ['KERNELS']
         self.machines = []

@@ -1,0 +1,90 @@
+"""Debian's own kernels, as they are: tests/e2e/make-debian-kernel unpacks them."""
+import hashlib
+import os
+import random
+import re
+
+from harness import case
+
+from cases.clock import check_time
+
+MIB = 1 << 20
+OURS = '10.9.0.1'
+
+
+def debian_file(t, flavour, name):
+    return os.path.join(t.built, 'debian-' + flavour, name)
+
+
+def with_script(t, initrd, script):
+    """The initrd, and behind it an archive with the script for its init."""
+    t.file('script', script.encode())
+    t.host('sh', '-c', 'cat "$1" >initrd; echo script | cpio -o -H newc --quiet >>initrd',
+           'sh', initrd)
+    return os.path.join(t.dir, 'initrd')
+
+
+def start_debian(t, flavour, script, *args):
+    """Only what is worth a line is told on the console: it is slow in the lab."""
+    return t.start('--kernel', debian_file(t, flavour, 'vmlinuz'), '--initrd',
+                   with_script(t, debian_file(t, flavour, 'initrd'), script), '--cmdline',
+                   'console=ttyS0 panic=-1 quiet', '--memory', '512M', *args)
+
+
+def values(text):
+    """name -> what is behind it, of lines 'name: what'."""
+    return dict(re.findall(r'^([a-z ]+): (.*?)\r?$', text, re.M))
+
+
+def interrupts(text):
+    """name of the device -> how often, all CPUs together, of /proc/interrupts."""
+    found = {}
+    for counts, name in re.findall(r'^ *\d+:((?: +\d+)+) +.*?(\S+)\r?$', text, re.M):
+        found[name] = sum(map(int, counts.split()))
+    return found
+
+
+LOOK = f'''
+echo "release: $(uname -r)"
+echo "processors: $(nproc)"
+echo "clock source: $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
+echo "rng: $(cat /sys/class/misc/hw_random/rng_current)"
+for i in 1 2; do echo "random: $(head -c 16 /dev/hwrng | od -An -tx1 | tr -d ' ')"; done
+echo "disk: $(sha256sum /dev/vda | cut -c1-64)"
+dd if=/dev/vda of=/dev/vdb bs=64k seek=16 conv=fsync 2>/dev/null; echo "copied: $?"
+ip addr add 10.9.0.2/24 dev eth0; ip link set eth0 up
+echo "ping: $(ping -c 3 -W 5 {OURS} | tail -n 2 | head -n 1)"
+echo "mac: $(cat /sys/class/net/eth0/address)"
+cat /proc/interrupts
+stty -echo; echo up
+tell-time /dev/ptp0
+'''
+
+
+@case(net=True, table=[('cloud', 'cloud'), ('generic', 'generic')])
+def debian_kernel(t, flavour):
+    """Its bzImage with its modules: disk, network, random numbers, clock, power."""
+    with open(debian_file(t, flavour, 'release'), encoding='ascii') as f:
+        release = f.read().strip()
+    data = random.Random(3).randbytes(4 * MIB)
+    m = start_debian(t, flavour, LOOK, '--cpus', '2', '--disk', t.file('source', data), '--disk',
+                     t.disk('target', 6 * MIB), '--net', f'tap={t.tap()},mac=02:00:00:aa:bb:01',
+                     '--report', 'report.json')
+    text = m.expect(rb'(.*)\nup\r?\n', 100)[0].decode()
+    told = values(text)
+    for what, want in (('release', release), ('processors', '2'), ('clock source', 'kvm-clock'),
+                       ('rng', 'virtio_rng.0'), ('disk', hashlib.sha256(data).hexdigest()),
+                       ('copied', '0'), ('mac', '02:00:00:aa:bb:01')):
+        t.same(what, told.get(what), want)
+    t.check('ping', '3 packets received' in told.get('ping', ''), text)
+    numbers = re.findall(r'^random: ([0-9a-f]{32})\r?$', text, re.M)
+    t.check('random numbers', len(set(numbers)) == 2, numbers)
+    counts = interrupts(text)
+    t.check('interrupts of five devices', [counts.get(n, 0) > 0 for n in (
+        'virtio0', 'virtio1', 'virtio2', 'virtio3', 'ttyS0')] == [True] * 5, text)
+    # Its system's clock may be late by the ticks that were lost at the start.
+    check_time(t, m, 'what the host says is the time')
+    m.send(b'end\n')
+    t.same('status', m.wait().status, 0)
+    t.same('reason', t.report()['reason'], 'power-off')
+    t.check('what the guest wrote', t.read('target') == bytes(MIB) + data + bytes(MIB))
