@@ -121,7 +121,7 @@ check:
 	@tests/install-packages check
 	@tests/check
 check-long: check
-	@tests/check linux-guests-long foreign-guests-long mutants-all
+	@tests/check linux-guests-long foreign-guests-long hostile-long mutants-all
 
 # --- the lab, the benchmark ---
 .PHONY: lab bench

@@ -1,107 +1,31 @@
 /*
- * smp.c - start every other CPU with INIT and SIPI and count them; cpus=N is
- * how many there must be in all.
+ * smp.c - start every other CPU and count them; cpus=N is how many there must
+ * be in all.
  */
-#include "tests/guests/lib/guest.h"
+#include "tests/guests/lib/smp.h"
 
-#define LAPIC	    0xfee00000ULL
-#define LAPIC_ID    0x20
-#define LAPIC_SVR   0xf0
-#define LAPIC_ICR   0x300
-#define ALL_INIT    0x000c4500 /* all but self, INIT, assert */
-#define ALL_SIPI    0x000c4600 /* all but self, start-up; the vector is added */
-#define TRAMPOLINE  0x1000
-#define CYCLES_10MS 30000000ULL
+static volatile uint64_t ids; /* bit i: CPU i has come */
 
-extern const uint8_t ap_start[], ap_end[];
-void ap_main(void);
-
-volatile uint64_t ap_ids; /* bit i: APIC id i has run ap_main */
-volatile uint32_t ap_stack_lock;
-uint8_t ap_stack[1024] __attribute__((aligned(16)));
-
-/* From real mode at TRAMPOLINE to 64-bit mode; one CPU at a time has the
- * stack. */
-__asm__(".pushsection .text\n"
-	".code16\n"
-	"ap_start:\n"
-	"	cli\n"
-	"	xorw	%ax, %ax\n"
-	"	movw	%ax, %ds\n"
-	"	lgdtl	(0x1000 + ap_gdtr - ap_start)\n"
-	"	movl	%cr4, %eax\n"
-	"	orl	$0x20, %eax\n"
-	"	movl	%eax, %cr4\n"
-	"	movl	$boot_pml4, %eax\n"
-	"	movl	%eax, %cr3\n"
-	"	movl	$0xc0000080, %ecx\n"
-	"	rdmsr\n"
-	"	orl	$0x100, %eax\n"
-	"	wrmsr\n"
-	"	movl	%cr0, %eax\n"
-	"	andl	$0x9fffffff, %eax\n" /* INIT leaves the caches off */
-	"	orl	$0x80000001, %eax\n"
-	"	movl	%eax, %cr0\n"
-	"	ljmpl	$0x08, $ap_long\n"
-	"ap_gdtr:\n"
-	"	.word	31\n"
-	"	.long	boot_gdt\n"
-	"ap_end:\n"
-	".code64\n"
-	"ap_long:\n"
-	"	movl	$0x10, %eax\n"
-	"	movl	%eax, %ds\n"
-	"	movl	%eax, %es\n"
-	"	movl	%eax, %ss\n"
-	"1:	movl	$1, %eax\n"
-	"	xchgl	%eax, ap_stack_lock\n"
-	"	testl	%eax, %eax\n"
-	"	jnz	1b\n"
-	"	movl	$ap_stack + 1024, %esp\n"
-	"	call	ap_main\n"
-	"	movl	$0, ap_stack_lock\n"
-	"2:	cli\n"
-	"	hlt\n"
-	"	jmp	2b\n"
-	".popsection\n");
-
-void ap_main(void)
+static void come(void)
 {
-	ap_ids = ap_ids | 1ULL << (mmio_read32(LAPIC + LAPIC_ID) >> 24 & 63);
-}
-
-static void wait_cycles(uint64_t n)
-{
-	uint64_t until = read_tsc() + n;
-
-	while (read_tsc() < until)
-		;
+	ids = ids | 1ULL << (cpu_id() & 63);
 }
 
 int guest_main(void)
 {
 	uint32_t cpus = (uint32_t)arg_number("cpus", 1);
 	uint64_t all = (cpus < 64 ? 1ULL << cpus : 0) - 1;
-	uint8_t *to = (uint8_t *)TRAMPOLINE;
 	unsigned int i;
 
-	for (i = 0; i < (unsigned int)(ap_end - ap_start); i++)
-		to[i] = ap_start[i];
-	mmio_write32(LAPIC + LAPIC_SVR, 0x1ff);
-	mmio_write32(LAPIC + LAPIC_ICR, ALL_INIT);
-	wait_cycles(CYCLES_10MS);
-	/* Twice, as the SDM has it; a CPU that runs ignores the second. */
-	mmio_write32(LAPIC + LAPIC_ICR, ALL_SIPI | TRAMPOLINE >> 12);
-	wait_cycles(CYCLES_10MS / 20);
-	mmio_write32(LAPIC + LAPIC_ICR, ALL_SIPI | TRAMPOLINE >> 12);
-	for (i = 0; i < 300 && (ap_ids | 1) != all; i++)
-		wait_cycles(CYCLES_10MS);
+	cpus_start(come);
+	for (i = 0; i < 300 && (ids | 1) != all; i++)
+		wait_cycles(10 * CYCLES_MS);
 	put("cpus");
 	for (i = 0; i < 64; i++)
-		if ((ap_ids | 1) & 1ULL << i) {
+		if ((ids | 1) & 1ULL << i) {
 			put(" ");
 			put_dec(i);
 		}
 	put("\n");
-	return (ap_ids | 1) == all ? 0 : 1;
+	return (ids | 1) == all ? 0 : 1;
 }

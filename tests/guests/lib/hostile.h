@@ -15,6 +15,7 @@
 #ifndef GUEST_HOSTILE_H
 #define GUEST_HOSTILE_H
 
+#include "tests/guests/lib/smp.h"
 #include "tests/guests/lib/virtio.h"
 
 #define WILD	  0x0f00000000000000ULL /* no guest has memory there */
@@ -79,8 +80,5 @@ const char *target_settle(void);
 
 /* Reset, and a sound request must be served. */
 void target_good(void);
-
-void wait_cycles(uint64_t n);
-#define CYCLES_MS 2500000ULL /* about a millisecond */
 
 #endif
