@@ -36,7 +36,9 @@ CFLAGS_ALL += -O1 -fPIE -fsanitize=address,undefined -fno-sanitize-recover=all \
 LDFLAGS_ALL := -pie $(LDFLAGS)
 endif
 
-SRCS := $(wildcard vmm/*/*.c devices/*.c devices/*/*.c arch/x86_64/*.c)
+# What a guest's init and the walls without a guest share.
+SHARED := guest-kernel-config/init/exec.c
+SRCS := $(wildcard vmm/*/*.c devices/*.c devices/*/*.c arch/x86_64/*.c) $(SHARED)
 ASM := $(wildcard vmm/*/*.S)
 OBJS := $(SRCS:%.c=$(B)/%.o) $(ASM:%.S=$(B)/%.o)
 GUEST_PURE := $(wildcard guest-kernel-config/init/params.c guest-kernel-config/init/stream.c)

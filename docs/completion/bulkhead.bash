@@ -27,6 +27,7 @@ _bulkhead() {
 		return
 	fi
 	case ${COMP_WORDS[1]}:$prev in
+	run:--isolation) _bulkhead_words 'vm none'; return ;;
 	run:--rootfs) _bulkhead_files -f ''; return ;;
 	run:--kernel) _bulkhead_files -f ''; return ;;
 	run:--initrd) _bulkhead_files -f ''; return ;;
@@ -53,8 +54,8 @@ _bulkhead() {
 	esac
 	case ${COMP_WORDS[1]} in
 	run)
-		names=' --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --verbose'
-		with_arg=' --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp'
+		names=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --verbose'
+		with_arg=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp'
 		;;
 	doctor)
 		names=' --json --verbose'

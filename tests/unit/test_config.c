@@ -15,6 +15,7 @@
 #include "guest-kernel-config/init/params.h"
 #include "vmm/config/cmdline.h"
 #include "vmm/config/guest_params.h"
+#include "vmm/config/isolation.h"
 #include "vmm/config/run_config.h"
 #include "vmm/config/values.h"
 
@@ -25,6 +26,9 @@ struct trial {
 };
 
 static const struct trial trials[] = {
+	{ RUN_SET_ISOLATION, "vm", NULL },
+	{ RUN_SET_ISOLATION, "none", NULL },
+	{ RUN_SET_ISOLATION, "nothing", "must be vm" },
 	{ RUN_SET_CPUS, "1", NULL },
 	{ RUN_SET_CPUS, "64", NULL },
 	{ RUN_SET_CPUS, "0", "from 1 to 64" },
@@ -277,6 +281,8 @@ static void test_combinations(void **state)
 		{ { INITRD, END }, NULL, NULL, RUN_BOOT_RAW },
 		{ { END }, NULL, "nothing to run", 0 },
 		{ { END }, "ls", "needs --rootfs", 0 },
+		{ { { RUN_SET_ISOLATION, "none", NULL }, END }, "ls", NULL, RUN_BOOT_COMMAND },
+		{ { { RUN_SET_ISOLATION, "none", NULL }, END }, NULL, "needs a command", 0 },
 		{ { KERNEL, END }, "ls", "needs --rootfs", 0 },
 		{ { INITRD, END }, "ls", "own init", 0 },
 		{ { INITRD, ROOT, END }, NULL, "exclude each other", 0 },
@@ -313,6 +319,55 @@ static void test_combinations(void **state)
 			fail_msg("case %zu gave %d: %s", i, r, e.text);
 		if (r == 0)
 			assert_int_equal(cfg.boot, cases[i].boot);
+		run_config_release(&cfg);
+	}
+}
+
+/* What a wall cannot honour is refused with its name; what it can is taken. */
+static void test_walls(void **state)
+{
+	static const char *const values[RUN_SET_COUNT] = {
+		[RUN_SET_ISOLATION] = "none",
+		[RUN_SET_ROOTFS] = "r",
+		[RUN_SET_KERNEL] = "k",
+		[RUN_SET_INITRD] = "i",
+		[RUN_SET_CMDLINE] = "c",
+		[RUN_SET_VHOST_USER] = "rng:s",
+		[RUN_SET_DISK] = "d",
+		[RUN_SET_NET] = "none",
+		[RUN_SET_CPUS] = "1",
+		[RUN_SET_MEMORY] = "256M",
+		[RUN_SET_HUGEPAGES] = "auto",
+		[RUN_SET_ENV] = "A=b",
+		[RUN_SET_WORKDIR] = "/",
+		[RUN_SET_TIMEOUT] = "1",
+		[RUN_SET_CONSOLE] = "none",
+		[RUN_SET_NAME] = "n",
+		[RUN_SET_REPORT] = "f",
+		[RUN_SET_VERBOSE] = "",
+		[RUN_SET_ON_DEVICE_LOSS] = "stop",
+		[RUN_SET_SECCOMP] = "on",
+	};
+
+	(void)state;
+	for (unsigned int s = 0; s < RUN_SET_COUNT; s++) {
+		const struct trial set[] = {
+			{ RUN_SET_ISOLATION, "none", NULL },
+			/* The default's own value, too: it was asked for. */
+			{ (enum run_setting)s, values[s], NULL },
+			END,
+		};
+		const char *why = isolation_refusal(RUN_ISOLATION_NONE, (enum run_setting)s);
+		struct run_config cfg;
+		struct err e = { "" };
+		int r = check(&cfg, set, "ls", &e);
+		char start[64];
+
+		snprintf(start, sizeof(start), "--%s is not for --isolation none: ",
+			 isolation_option((enum run_setting)s));
+		if ((r < 0) != (why != NULL) || (why && strncmp(e.text, start, strlen(start)) != 0))
+			fail_msg("%s: %d: %s", start, r, e.text);
+		assert_null(isolation_refusal(RUN_ISOLATION_VM, (enum run_setting)s));
 		run_config_release(&cfg);
 	}
 }
@@ -502,6 +557,7 @@ int main(void)
 		cmocka_unit_test(test_commas),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_combinations),
+		cmocka_unit_test(test_walls),
 		cmocka_unit_test(test_macs),
 		cmocka_unit_test(test_cmdline),
 		cmocka_unit_test(test_guest_params),

@@ -11,6 +11,7 @@
 
 #include "vmm/base/util.h"
 #include "vmm/cli/cli.h"
+#include "vmm/config/isolation.h"
 #include "vmm/config/run_config.h"
 
 #define ARGS_MAX 64
@@ -46,6 +47,19 @@ static void refused(const char *says, const char *const *args)
 	for (const char *p = e.text; *p; p++)
 		assert_true(*p >= ' ' && *p < 0x7f);
 	run_config_release(&cfg);
+}
+
+/* The table of walls calls every option what the table of options does. */
+static void test_walls_know_the_options(void **state)
+{
+	(void)state;
+	for (int s = 0; s < RUN_SET_COUNT; s++) {
+		const struct option *o =
+			options_find(&command_run, isolation_option((enum run_setting)s));
+
+		assert_non_null(o);
+		assert_int_equal(o->setting, s);
+	}
 }
 
 static void test_both_forms(void **state)
@@ -272,6 +286,7 @@ static void test_random_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_walls_know_the_options),
 		cmocka_unit_test(test_both_forms),
 		cmocka_unit_test(test_end_of_options),
 		cmocka_unit_test(test_help),

@@ -1,6 +1,8 @@
 /* run.c - `bulkhead run`: from argv to an instance. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "vmm/base/log.h"
 #include "vmm/cli/cli.h"
@@ -21,6 +23,16 @@ static int run(struct run_config *cfg, uint64_t began_ns, int *ret_status, struc
 	return instance_run(cfg, began_ns, ret_status, e);
 }
 
+/* A standard fd that is closed would be the number of some file of ours, and a
+ * command may be handed it. */
+static int hold_standard_fds(struct err *e)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			return err_errno(e, "open /dev/null");
+	return 0;
+}
+
 int cmd_run(int argc, char **argv, struct err *e, int *ret_status)
 {
 	uint64_t began_ns = now_ns();
@@ -28,6 +40,9 @@ int cmd_run(int argc, char **argv, struct err *e, int *ret_status)
 	bool help;
 	int r;
 
+	r = hold_standard_fds(e);
+	if (r < 0)
+		return r;
 	r = run_parse(argc, argv, &cfg, &help, e);
 	if (r == 0 && help) {
 		options_print_help(&command_run, stdout);

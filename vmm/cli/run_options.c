@@ -10,6 +10,20 @@
 
 static const struct option run_options[] = {
 	{
+		.name = "isolation",
+		.arg = "vm|none",
+		.complete = COMPLETE_VALUES,
+		.values = "vm none",
+		.help = "the wall: a virtual machine (default), or none, to compare",
+		.man = "The wall that the command runs behind.\n"
+		       ".Cm vm ,\n"
+		       "the default, is a virtual machine;\n"
+		       ".Cm none\n"
+		       "is no wall at all, see\n"
+		       ".Sx WALLS .",
+		.setting = RUN_SET_ISOLATION,
+	},
+	{
 		.name = "rootfs",
 		.arg = "DIR|IMAGE[,rw]",
 		.complete = COMPLETE_FILE,
@@ -213,8 +227,8 @@ static const struct option run_options[] = {
 	{
 		.name = "workdir",
 		.arg = "DIR",
-		.help = "CMD's working directory in the guest (default /)",
-		.man = "The command's working directory in the guest, an absolute path; made if\n"
+		.help = "CMD's working directory (default /)",
+		.man = "The command's working directory, an absolute path; made if\n"
 		       "it is missing.\n"
 		       "The default is\n"
 		       ".Pa / .",

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmm/config/devices_config.h"
+#include "vmm/config/isolation.h"
 #include "vmm/config/values.h"
 
 void run_config_init(struct run_config *cfg)
@@ -52,6 +53,11 @@ static int replace(char **at, const char *value, struct err *e)
 	free(*at);
 	*at = copy;
 	return 0;
+}
+
+static int set_isolation(struct run_config *cfg, const char *value, struct err *e)
+{
+	return isolation_parse(value, &cfg->isolation, e);
 }
 
 static int set_kernel(struct run_config *cfg, const char *value, struct err *e)
@@ -184,7 +190,7 @@ static int set_env(struct run_config *cfg, const char *value, struct err *e)
 static int set_workdir(struct run_config *cfg, const char *value, struct err *e)
 {
 	if (value[0] != '/')
-		return err_set(e, EINVAL, "must be an absolute path in the guest");
+		return err_set(e, EINVAL, "must be an absolute path");
 	return replace(&cfg->workdir, value, e);
 }
 
@@ -262,6 +268,7 @@ static int set_seccomp(struct run_config *cfg, const char *value, struct err *e)
 }
 
 static int (*const setters[])(struct run_config *cfg, const char *value, struct err *e) = {
+	[RUN_SET_ISOLATION] = set_isolation,
 	[RUN_SET_KERNEL] = set_kernel,
 	[RUN_SET_INITRD] = set_initrd,
 	[RUN_SET_CMDLINE] = set_cmdline,
@@ -283,12 +290,18 @@ static int (*const setters[])(struct run_config *cfg, const char *value, struct 
 	[RUN_SET_SECCOMP] = set_seccomp,
 };
 static_assert(ARRAY_SIZE(setters) == RUN_SET_COUNT, "a setter for every setting");
+static_assert(RUN_SET_COUNT <= 64, "a bit of `given` for every setting");
 
 int run_config_set(struct run_config *cfg, enum run_setting setting, const char *value,
 		   struct err *e)
 {
+	int r;
+
 	assert(setting < RUN_SET_COUNT);
-	return setters[setting](cfg, value, e);
+	r = setters[setting](cfg, value, e);
+	if (r == 0)
+		cfg->given |= 1ULL << setting;
+	return r;
 }
 
 int run_config_set_command(struct run_config *cfg, size_t argc, char *const *argv, struct err *e)
@@ -315,6 +328,10 @@ int run_config_set_command(struct run_config *cfg, size_t argc, char *const *arg
 
 static int check_boot(struct run_config *cfg, struct err *e)
 {
+	if (cfg->isolation != RUN_ISOLATION_VM) {
+		cfg->boot = RUN_BOOT_COMMAND;
+		return isolation_check(cfg, e);
+	}
 	if (cfg->root.path && cfg->initrd)
 		return err_set(e, EINVAL,
 			       "--rootfs and --initrd exclude each other: an initrd "

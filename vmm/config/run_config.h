@@ -33,6 +33,9 @@
 #define RUN_IP_MAX	    64 /* "address/prefix" with its NUL */
 #define RUN_TIMEOUT_MAX_S   (10ULL * 366 * 24 * 3600)
 
+/* The wall; the words are in isolation.h. */
+enum run_isolation { RUN_ISOLATION_VM, RUN_ISOLATION_NONE, RUN_ISOLATION_COUNT };
+
 /* What the guest boots into; decided by run_config_check(). */
 enum run_boot {
 	RUN_BOOT_RAW,	  /* a kernel, perhaps the user's initrd: no init of ours, no CMD */
@@ -92,6 +95,8 @@ enum run_hugepages {
 };
 
 struct run_config {
+	uint64_t given; /* a bit per enum run_setting: it was set */
+	enum run_isolation isolation;
 	enum run_boot boot;
 	char *kernel;  /* NULL: see guest_kernel_find() */
 	char *initrd;  /* NULL: none of the user's */
@@ -124,6 +129,7 @@ struct run_config {
 
 /* One value per option of `run`. */
 enum run_setting {
+	RUN_SET_ISOLATION,
 	RUN_SET_KERNEL,
 	RUN_SET_INITRD,
 	RUN_SET_CMDLINE,
@@ -165,8 +171,9 @@ int run_config_set(struct run_config *cfg, enum run_setting setting, const char 
 int run_config_set_command(struct run_config *cfg, size_t argc, char *const *argv, struct err *e);
 
 /*
- * What only the whole can tell: decides `boot` and refuses combinations that
- * mean nothing, with the reason.  0 or -EINVAL.
+ * What only the whole can tell: decides `boot`, refuses what was given and the
+ * wall cannot honour (isolation.h), and combinations that mean nothing, with
+ * the reason.  0 or -EINVAL.
  */
 int run_config_check(struct run_config *cfg, struct err *e);
 

@@ -60,11 +60,10 @@ void ending_message(const struct ending *end, const char *command, char *out, si
 	out[0] = '\0';
 	switch (end->reason) {
 	case ENDING_NOT_FOUND:
-		snprintf(out, size, "%s: not found in the guest: %s", name, strerror(end->value));
+		snprintf(out, size, "%s: not found: %s", name, strerror(end->value));
 		break;
 	case ENDING_NOT_EXECUTABLE:
-		snprintf(out, size, "%s: cannot be executed in the guest: %s", name,
-			 strerror(end->value));
+		snprintf(out, size, "%s: cannot be executed: %s", name, strerror(end->value));
 		break;
 	case ENDING_SIGNALED:
 		/* As a shell does: the signals that a user sends himself are no news. */

@@ -7,6 +7,7 @@
  */
 #include "vmm/instance/instance.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,7 +40,7 @@ struct instance {
 	struct loop *loop;
 	struct relay relay;
 	struct terminal terminal;
-	int signal_fd, user_in, user_out, report_fd;
+	int signal_fd, user_in, user_out, report_fd, null_fd;
 	struct loop_source signals;
 	struct loop_timer limit;    /* --timeout */
 	struct loop_timer patience; /* an orderly end, or a stop, takes too long */
@@ -137,6 +138,8 @@ static void on_sigint(struct instance *in)
 	bool second = in->last_sigint_ns && now - in->last_sigint_ns < SECOND_SIGINT_NS;
 
 	in->last_sigint_ns = now;
+	if (!second && in->ready && in->ops->signal && in->ops->signal(in->wall, SIGINT))
+		return;
 	if (!second && relay_send_signal(&in->relay, SIGINT))
 		return;
 	force(in, ENDING_STOPPED, SIGINT, second ? "ended by a second SIGINT" : "");
@@ -209,6 +212,11 @@ static int open_console(struct instance *in, struct wall_console *console, struc
 	int fd;
 
 	in->user_in = in->user_out = -1;
+	in->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (in->null_fd < 0)
+		return err_errno(e, "open /dev/null");
+	for (int i = 0; i < 3; i++)
+		console->std[i] = in->null_fd;
 	switch (in->cfg->console) {
 	case RUN_CONSOLE_NONE:
 		return 0;
@@ -219,10 +227,13 @@ static int open_console(struct instance *in, struct wall_console *console, struc
 			O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0666);
 		if (in->user_out < 0)
 			return err_errno(e, "open the console's file %s", in->cfg->console_path);
+		console->std[1] = console->std[2] = in->user_out;
 		return 0;
 	case RUN_CONSOLE_STDIO:
 		break;
 	}
+	for (int i = 0; i < 3; i++)
+		console->std[i] = i;
 	if (in_tty && out_tty) {
 		console->terminal = true;
 		console->term = getenv("TERM");
@@ -311,14 +322,15 @@ static int live(struct instance *in, const struct wall_console *console, struct 
 			return r;
 		log_set_raw(isatty(STDERR_FILENO));
 	}
-	/* Nothing that runs from here on needs more rights than it has, and
-	 * without this a filter takes CAP_SYS_ADMIN. */
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_errno(e, "give up new privileges");
 	r = in->ops->start(in->wall, in->loop, &events, e);
 	if (r < 0)
 		return r;
 	in->times.started = now_ns();
+	/* The supervisor needs no more rights than it has, and without this a
+	 * filter takes CAP_SYS_ADMIN.  What was started decides for itself: a
+	 * command without a wall may run programs that are set-user-ID. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_errno(e, "give up new privileges");
 	r = relay_start(&in->relay, in->loop, input_kind(in, console), in->user_in, in->user_out,
 			in->ops->input_fd(in->wall), in->ops->output_fd(in->wall), e);
 	if (r < 0)
@@ -373,6 +385,7 @@ static void release(struct instance *in)
 	close_fd(&in->user_in);
 	close_fd(&in->user_out);
 	close_fd(&in->report_fd);
+	close_fd(&in->null_fd);
 }
 
 /* A reader may take its time, as with any filter, unless we were told to end. */
@@ -384,15 +397,22 @@ static void pass_on_the_rest(struct instance *in)
 		log_warn("the last of the console's output was not taken by its reader");
 }
 
+static const struct wall_ops *const walls[] = {
+	[RUN_ISOLATION_VM] = &wall_vm,
+	[RUN_ISOLATION_NONE] = &wall_none,
+};
+static_assert(ARRAY_SIZE(walls) == RUN_ISOLATION_COUNT, "a wall for every word");
+
 int instance_run(const struct run_config *cfg, uint64_t began_ns, int *ret_status, struct err *e)
 {
 	struct instance in = {
 		.cfg = cfg,
-		.ops = &wall_vm,
+		.ops = walls[cfg->isolation],
 		.signal_fd = -1,
 		.user_in = -1,
 		.user_out = -1,
 		.report_fd = -1,
+		.null_fd = -1,
 		.times = { .start = began_ns, .parsed = now_ns() },
 	};
 	struct wall_console console = { .terminal = false };

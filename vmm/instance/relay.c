@@ -161,12 +161,13 @@ static void pump_output(struct relay *r)
 	ssize_t n;
 
 	/* A guest that never stops talking must not keep us from the rest. */
-	for (int round = 0; round < 32 && !kept(p); round++) {
+	for (int round = 0; round < 32 && !kept(p) && !p->eof; round++) {
 		n = read(p->from, p->data, RELAY_BUFFER);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			if (n == 0) {
+			/* EIO: a terminal that nobody has open any more. */
+			if (n == 0 || errno == EIO) {
 				p->eof = true;
 				unwatch(r, &p->source);
 			}
@@ -319,7 +320,8 @@ int relay_start(struct relay *r, struct loop *loop, enum relay_input input, int 
 	r->in.sink = (struct loop_source){ .ready = input_room, .ctx = r };
 	r->out.source = (struct loop_source){ .ready = output_ready, .ctx = r };
 	r->out.sink = (struct loop_source){ .ready = output_room, .ctx = r };
-	code = loop_add(loop, &r->out.source, wall_out, EPOLLIN);
+	r->out.eof = wall_out < 0;
+	code = r->out.eof ? 0 : loop_add(loop, &r->out.source, wall_out, EPOLLIN);
 	if (code < 0)
 		return err_code(e, code, "watch the console");
 	/* Keys at once, for Ctrl-A X; anything else when the guest asks. */

@@ -52,9 +52,9 @@ struct relay {
 };
 
 /*
- * All fds are borrowed.  wall_out: where the wall's output comes from;
- * user_out: where it goes, -1: thrown away.  user_in and wall_in: likewise,
- * for input; -1: there is none.  0 or -errno.
+ * All fds are borrowed.  wall_out: where the wall's output comes from, -1:
+ * nowhere, the command writes it itself; user_out: where it goes, -1: thrown away.  user_in and
+ * wall_in: likewise, for input; -1: there is none.  0 or -errno.
  */
 int relay_start(struct relay *r, struct loop *loop, enum relay_input input, int user_in,
 		int user_out, int wall_in, int wall_out, struct err *e);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "vmm/base/util.h"
+#include "vmm/jail/fd_message.h"
 
 /* fd or -errno. */
 static int make_file(void)
@@ -61,55 +62,27 @@ static int become_root(void)
 /* The child: send the file, or nothing, and the code. */
 static void make_and_send(int sock)
 {
-	union {
-		char space[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { .space = { 0 } };
 	int r = become_root();
-	struct iovec iov = { .iov_base = &r, .iov_len = sizeof(r) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *c;
-	int fd;
+	int fd = -1;
 
 	if (r == 0) {
 		fd = make_file();
 		r = MIN(fd, 0);
 	}
-	if (r == 0) {
-		msg.msg_control = control.space;
-		msg.msg_controllen = sizeof(control.space);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	}
-	_exit(sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? 1 : 0);
+	_exit(fd_message_send(sock, &r, sizeof(r), fd) < 0 ? 1 : 0);
 }
 
 static int receive_file(int sock)
 {
-	union {
-		char space[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	int r = -EIO, fd = -1;
-	struct iovec iov = { .iov_base = &r, .iov_len = sizeof(r) };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.space,
-		.msg_controllen = sizeof(control.space),
-	};
-	struct cmsghdr *c;
+	int code = 0, fd;
+	int r = fd_message_receive(sock, &code, sizeof(code), &fd);
 
-	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) != sizeof(r))
-		return -EIO;
-	c = CMSG_FIRSTHDR(&msg);
-	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	if (r < 0)
+	if (r == 0 && code < 0)
+		r = code;
+	if (r < 0) {
+		close_fd(&fd);
 		return r;
+	}
 	return fd < 0 ? -EIO : fd;
 }
 

@@ -23,6 +23,9 @@ struct wall_console {
 	bool terminal; /* keys go through as they are, the guest echoes */
 	unsigned int rows, cols;
 	const char *term; /* TERM, borrowed; may be NULL */
+	/* What a command may be given as its standard fds when there is no
+	 * terminal; borrowed. */
+	int std[3];
 };
 
 /* How a wall tells its instance; the functions must not call back into the
@@ -50,13 +53,18 @@ struct wall_ops {
 		     struct err *e);
 
 	/* The console: output is read from one, input written to the other
-	 * (both non-blocking, the wall's own).  -1: there is none. */
+	 * (both non-blocking, the wall's own).  -1: there is none, the command
+	 * has the user's fds themselves. */
 	int (*output_fd)(const struct wall *w);
 	int (*input_fd)(const struct wall *w);
 
 	/* True when input is the escaped stream of guest_abi.h: end of file and
 	 * signals can be sent through it once `ready` was told. */
 	bool (*stream_input)(const struct wall *w);
+
+	/* Send the command a signal.  NULL, or false when it could not be done
+	 * by now: it goes through the console. */
+	bool (*signal)(struct wall *w, int signum);
 
 	/* Ask it to end in order (the power button, SIGTERM). */
 	void (*shut_down)(struct wall *w);
@@ -75,5 +83,6 @@ struct wall_ops {
 };
 
 extern const struct wall_ops wall_vm;
+extern const struct wall_ops wall_none;
 
 #endif

@@ -12,11 +12,11 @@ from harness import case
     ('of-sigkill', ['sh', '-c', 'kill -KILL $$'], 137, r'sh was ended by signal 9 \(Killed\)\n$'),
     ('of-sigsegv', ['sh', '-c', 'kill -SEGV $$'], 139, r'signal 11 \(Segmentation fault\)\n$'),
     ('not-found', ['no-such-program', 'x'], 127,
-     r'^bulkhead: no-such-program: not found in the guest: No such file or directory\n$'),
-    ('no-such-path', ['/no/such'], 127, r'^bulkhead: /no/such: not found in the guest: '),
+     r'^bulkhead: no-such-program: not found: No such file or directory\n$'),
+    ('no-such-path', ['/no/such'], 127, r'^bulkhead: /no/such: not found: '),
     ('not-executable', ['/etc/passwd'], 126,
-     r'^bulkhead: /etc/passwd: cannot be executed in the guest: Permission denied\n$'),
-    ('directory', ['/etc'], 126, r'^bulkhead: /etc: cannot be executed in the guest: '),
+     r'^bulkhead: /etc/passwd: cannot be executed: Permission denied\n$'),
+    ('directory', ['/etc'], 126, r'^bulkhead: /etc: cannot be executed: '),
 ])
 def status(t, command, wanted, message):
     r = t.run('--rootfs', t.rootfs, '--', *command)

@@ -1,0 +1,94 @@
+/* isolation.c - see isolation.h. */
+#include "vmm/config/isolation.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "vmm/base/util.h"
+
+static const char *const names[] = {
+	[RUN_ISOLATION_VM] = "vm",
+	[RUN_ISOLATION_NONE] = "none",
+};
+static_assert(ARRAY_SIZE(names) == RUN_ISOLATION_COUNT, "a name for every wall");
+
+#define NO_KERNEL "there is no guest, which would boot a kernel"
+#define NO_DEVICE "there is no guest, which would have devices"
+
+/* Why not, wall by wall; NULL: the option is honoured.  The virtual machine
+ * honours all of them. */
+static const struct {
+	const char *option;
+	const char *refused[RUN_ISOLATION_COUNT];
+} options[] = {
+	[RUN_SET_ISOLATION] = { "isolation", { NULL } },
+	[RUN_SET_ROOTFS] = { "rootfs",
+			     { [RUN_ISOLATION_NONE] = "the command sees the host's own files" } },
+	[RUN_SET_KERNEL] = { "kernel", { [RUN_ISOLATION_NONE] = NO_KERNEL } },
+	[RUN_SET_INITRD] = { "initrd", { [RUN_ISOLATION_NONE] = NO_KERNEL } },
+	[RUN_SET_CMDLINE] = { "cmdline", { [RUN_ISOLATION_NONE] = NO_KERNEL } },
+	[RUN_SET_VHOST_USER] = { "vhost-user", { [RUN_ISOLATION_NONE] = NO_DEVICE } },
+	[RUN_SET_DISK] = { "disk",
+			   { [RUN_ISOLATION_NONE] = "the command sees the host's own disks" } },
+	[RUN_SET_NET] = { "net",
+			  { [RUN_ISOLATION_NONE] = "the command is on the host's own network" } },
+	[RUN_SET_CPUS] = { "cpus", { [RUN_ISOLATION_NONE] = "limits are not enforced there" } },
+	[RUN_SET_MEMORY] = { "memory", { [RUN_ISOLATION_NONE] = "limits are not enforced there" } },
+	[RUN_SET_HUGEPAGES] = { "hugepages",
+				{ [RUN_ISOLATION_NONE] = "there is no guest memory" } },
+	[RUN_SET_ENV] = { "env", { NULL } },
+	[RUN_SET_WORKDIR] = { "workdir", { NULL } },
+	[RUN_SET_TIMEOUT] = { "timeout", { NULL } },
+	[RUN_SET_CONSOLE] = { "console", { NULL } },
+	[RUN_SET_NAME] = { "name", { NULL } },
+	[RUN_SET_REPORT] = { "report", { NULL } },
+	[RUN_SET_VERBOSE] = { "verbose", { NULL } },
+	[RUN_SET_ON_DEVICE_LOSS] = { "on-device-loss", { [RUN_ISOLATION_NONE] = NO_DEVICE } },
+	[RUN_SET_SECCOMP] = { "seccomp", { NULL } },
+};
+static_assert(ARRAY_SIZE(options) == RUN_SET_COUNT, "a row for every setting");
+
+const char *isolation_name(enum run_isolation isolation)
+{
+	return names[isolation];
+}
+
+int isolation_parse(const char *text, enum run_isolation *ret, struct err *e)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*ret = (enum run_isolation)i;
+			return 0;
+		}
+	}
+	return err_set(e, EINVAL, "must be vm or none");
+}
+
+const char *isolation_option(enum run_setting setting)
+{
+	return options[setting].option;
+}
+
+const char *isolation_refusal(enum run_isolation isolation, enum run_setting setting)
+{
+	return options[setting].refused[isolation];
+}
+
+int isolation_check(const struct run_config *cfg, struct err *e)
+{
+	const char *name = names[cfg->isolation];
+
+	for (unsigned int s = 0; s < RUN_SET_COUNT; s++) {
+		const char *why = isolation_refusal(cfg->isolation, (enum run_setting)s);
+
+		if (why && (cfg->given >> s & 1))
+			return err_set(e, EINVAL, "--%s is not for --isolation %s: %s",
+				       options[s].option, name, why);
+	}
+	if (!cfg->argv)
+		return err_set(e, EINVAL,
+			       "--isolation %s needs a command: there is no machine that an "
+			       "image's own init could start",
+			       name);
+	return 0;
+}

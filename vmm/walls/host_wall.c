@@ -1,0 +1,303 @@
+/* host_wall.c - see host_wall.h. */
+#include "vmm/walls/host_wall.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "vmm/base/util.h"
+#include "vmm/jail/fd_message.h"
+#include "vmm/instance/ending.h"
+
+#define STOP_MS 2500 /* for init to end everything, before it is killed */
+
+void host_wall_init(struct host_wall *w, const struct run_config *cfg,
+		    const struct wall_console *console)
+{
+	w->cfg = cfg;
+	w->sock = w->master = -1;
+	w->in = (struct own_init){
+		.cfg = cfg,
+		.sock = -1,
+		.terminal = console->terminal,
+		.rows = console->rows,
+		.cols = console->cols,
+		.term = console->term,
+	};
+	memcpy(w->in.std, console->std, sizeof(w->in.std));
+}
+
+/* --- messages --- */
+
+static void end(struct host_wall *w, enum ending_reason reason, int value, const char *text)
+{
+	struct ending ending = { .reason = reason, .value = value };
+
+	if (w->ended)
+		return;
+	w->ended = true;
+	printable(ending.text, sizeof(ending.text), text);
+	w->events.ended(w->events.ctx, &ending);
+}
+
+static void take_message(struct host_wall *w, const struct init_msg *m)
+{
+	switch (m->kind) {
+	case INIT_STARTED:
+		w->started = m->moment;
+		w->events.ready(w->events.ctx);
+		break;
+	case INIT_EXITED:
+		end(w, ENDING_EXITED, m->value & 0xff, "");
+		break;
+	case INIT_SIGNALED:
+		/* By the stop that we asked for, which says why. */
+		if (w->stopped && m->value == SIGKILL)
+			end(w, ENDING_STOPPED, 0, "");
+		else
+			end(w, ENDING_SIGNALED, m->value & 0x7f, "");
+		break;
+	case INIT_NOT_FOUND:
+		end(w, ENDING_NOT_FOUND, m->value, "");
+		break;
+	case INIT_NOT_EXECUTABLE:
+		end(w, ENDING_NOT_EXECUTABLE, m->value, "");
+		break;
+	default:
+		end(w, ENDING_ERROR, 0, m->text);
+	}
+}
+
+static void on_message(void *ctx, uint32_t events)
+{
+	struct host_wall *w = ctx;
+	struct init_msg m;
+	ssize_t n = recv(w->sock, &m, sizeof(m), MSG_DONTWAIT);
+
+	(void)events;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n != (ssize_t)sizeof(m)) { /* closed: its exit tells the rest */
+		loop_remove(w->loop, &w->messages);
+		return;
+	}
+	m.text[sizeof(m.text) - 1] = '\0';
+	take_message(w, &m);
+}
+
+static void on_exit_of_init(struct vm_process *p)
+{
+	struct host_wall *w = p->ctx;
+	char became[128], text[160];
+
+	/* What it said last may still be in the socket. */
+	for (int i = 0; i < 4 && w->messages.watched; i++)
+		on_message(w, 0);
+	if (!vm_process_reap(p, false))
+		return;
+	vm_process_describe(p, became, sizeof(became));
+	snprintf(text, sizeof(text), "the command's init %s", became);
+	end(w, ENDING_ERROR, 0, text);
+}
+
+/* --- starting --- */
+
+/* In the new process.  0 or -errno. */
+static int enter(struct host_wall *w, pid_t parent, int log_fd)
+{
+	const int keep[] = { w->in.sock, log_fd, w->in.std[0], w->in.std[1], w->in.std[2] };
+	sigset_t all;
+
+	/* A run without a PID namespace is ended by its init when the supervisor
+	 * is gone; one with it ends with its init. */
+	if (w->in.own_pids) {
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+			return neg_errno();
+	} else if (getppid() != parent) {
+		return -ESRCH;
+	}
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	if (setsid() < 0) /* keys of the terminal are the supervisor's */
+		return neg_errno();
+	prctl(PR_SET_NAME, "bulkhead-init");
+	return fds_close_others(keep, ARRAY_SIZE(keep));
+}
+
+static int init_process(struct host_wall *w, pid_t parent, int log_fd)
+{
+	int r = enter(w, parent, log_fd);
+
+	log_to(log_fd);
+	if (r < 0) {
+		log_error("cannot set the process up: %s", strerror(-r));
+		return 1;
+	}
+	return own_init_main(&w->in);
+}
+
+/* Fork it.  0 or -errno; its log pipe and pidfd are in w->init.c. */
+static int spawn(struct host_wall *w, struct err *e)
+{
+	struct clone_args args = {
+		.flags = w->clone_flags | CLONE_PIDFD,
+		.pidfd = (uintptr_t)&w->init.c.pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	pid_t parent = getpid(), pid;
+	int log_pipe[2];
+
+	if (pipe2(log_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_errno(e, "make the log pipe of the command's init");
+	w->init.forked = now_ns();
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0)
+		_exit(init_process(w, parent, log_pipe[1]));
+	close(log_pipe[1]);
+	if (pid < 0) {
+		int r = err_errno(e, "fork the command's init");
+
+		close(log_pipe[0]);
+		return r;
+	}
+	w->init.name = "init";
+	w->init.c.pid = pid;
+	w->init.c.log_fd = log_pipe[0];
+	return 0;
+}
+
+/* Wait until the command runs: what goes wrong before it is set up is an error
+ * of start(). */
+static int wait_until_ready(struct host_wall *w, struct err *e)
+{
+	struct init_msg m;
+	int fd;
+
+	if (fd_message_receive(w->sock, &m, sizeof(m), &w->master) < 0)
+		return err_set(e, EIO, "the command's init ended before it was set up");
+	m.text[sizeof(m.text) - 1] = '\0';
+	if (m.kind != INIT_READY)
+		return err_set(e, EIO, "%s", m.text);
+	w->ready = m.moment;
+	if (w->master >= 0 && fcntl(w->master, F_SETFL, O_NONBLOCK) < 0)
+		return err_errno(e, "set up the command's terminal");
+	/* Nor may a signal be taken before it can be passed on: a command that
+	 * has been heard of is one that gets it. */
+	if (fd_message_receive(w->sock, &m, sizeof(m), &fd) == 0) {
+		m.text[sizeof(m.text) - 1] = '\0';
+		take_message(w, &m);
+	}
+	close_fd(&fd);
+	return 0;
+}
+
+int host_wall_start(struct wall *wall, struct loop *loop, const struct wall_events *events,
+		    struct err *e)
+{
+	struct host_wall *w = (struct host_wall *)wall;
+	int pair[2];
+	int r;
+
+	w->events = *events;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(e, "make the socket of the command's init");
+	w->sock = pair[0];
+	w->in.sock = pair[1];
+	r = spawn(w, e);
+	close_fd(&w->in.sock);
+	if (r < 0)
+		return r;
+	r = vm_process_watch(&w->init, loop, on_exit_of_init, w, e);
+	if (r < 0)
+		return r;
+	w->loop = loop;
+	r = wait_until_ready(w, e);
+	if (r < 0)
+		return r;
+	w->messages = (struct loop_source){ .ready = on_message, .ctx = w };
+	r = loop_add(loop, &w->messages, w->sock, EPOLLIN);
+	return r < 0 ? err_code(e, r, "watch the command's init") : 0;
+}
+
+/* --- the rest --- */
+
+int host_wall_fd(const struct wall *wall)
+{
+	return ((const struct host_wall *)wall)->master;
+}
+
+bool host_wall_stream_input(const struct wall *wall)
+{
+	(void)wall;
+	return false;
+}
+
+static bool order(const struct host_wall *w, enum init_order_kind kind, int value)
+{
+	struct init_order o = { .kind = kind, .value = value };
+
+	return send(w->sock, &o, sizeof(o), MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof(o);
+}
+
+bool host_wall_signal(struct wall *wall, int signum)
+{
+	return order((const struct host_wall *)wall, INIT_ORDER_SIGNAL, signum);
+}
+
+void host_wall_shut_down(struct wall *wall)
+{
+	order((const struct host_wall *)wall, INIT_ORDER_SHUT_DOWN, 0);
+}
+
+void host_wall_stop(struct wall *wall)
+{
+	struct host_wall *w = (struct host_wall *)wall;
+
+	w->stopped = true;
+	order(w, INIT_ORDER_STOP, 0);
+}
+
+void host_wall_release(struct wall *wall)
+{
+	struct host_wall *w = (struct host_wall *)wall;
+
+	if (!w->loop) /* it was never started */
+		return;
+	loop_remove(w->loop, &w->messages);
+	/* Init ends what is left; with a PID namespace its own end does. */
+	if (w->init.running && !w->ended && !w->in.own_pids)
+		host_wall_stop(wall);
+	if (!w->in.own_pids || w->ended)
+		vm_process_reap_soon(&w->init, STOP_MS);
+	vm_process_kill(&w->init);
+	vm_process_reap(&w->init, true);
+}
+
+void host_wall_report(const struct wall *wall, json_t *report)
+{
+	const struct host_wall *w = (const struct host_wall *)wall;
+	json_t *o = json_object();
+
+	json_object_set_new(report, "cpu_ns", json_integer((json_int_t)w->init.cpu_ns));
+	json_object_set_new(o, "init_fork", json_integer((json_int_t)w->init.forked));
+	if (w->ready)
+		json_object_set_new(o, "init", json_integer((json_int_t)w->ready));
+	if (w->started)
+		json_object_set_new(o, "command", json_integer((json_int_t)w->started));
+	json_object_set_new(report, "timeline", o);
+}
+
+void host_wall_close(struct host_wall *w)
+{
+	close_fd(&w->sock);
+	close_fd(&w->in.sock);
+	close_fd(&w->master);
+	vm_process_close(&w->init);
+}
