@@ -1,12 +1,14 @@
-"""Debian's own kernels, as they are: tests/e2e/make-debian-kernel unpacks them."""
+"""Debian as it is: its kernels, which tests/e2e/make-debian-kernel unpacks, and its
+system, which tests/e2e/make-debian-root installs into an image."""
 import hashlib
 import os
 import random
 import re
 
-from harness import case
+from harness import Skip, case
 
 from cases.clock import check_time
+from cases.root import check_ext4
 
 MIB = 1 << 20
 OURS = '10.9.0.1'
@@ -88,3 +90,46 @@ def debian_kernel(t, flavour):
     t.same('status', m.wait().status, 0)
     t.same('reason', t.report()['reason'], 'power-off')
     t.check('what the guest wrote', t.read('target') == bytes(MIB) + data + bytes(MIB))
+
+
+def debian_root():
+    """The image; each run of the tests has a copy of its own."""
+    image = os.path.join(os.environ['E2E_SCRATCH'], 'debian.ext4')
+    if not os.path.exists(image):
+        raise Skip('there is no image of Debian: making one needs root')
+    return image
+
+
+def log_in(m):
+    m.expect(rb'debian login: ', 150)
+    m.send(b'root\n')
+    m.expect(rb'root@debian:~# ', 60)
+
+
+def ask(m, command):
+    """What a command prints; its echo on the terminal does not look like it."""
+    m.send(f'echo "<"$({command})">"\n'.encode())
+    return m.expect(rb'<([^$>]*)>\r?\n', 60)[0].decode()
+
+
+def check_systemd(t, m):
+    t.same('what the system says', ask(m, 'systemctl is-system-running --wait'), 'running')
+    t.same('units that failed', ask(m, 'systemctl --failed --plain --no-legend'), '')
+    t.same('process 1', ask(m, 'cat /proc/1/comm'), 'systemd')
+    t.same('virtual machine', ask(m, 'systemd-detect-virt'), 'kvm')
+    t.same('console', ask(m, 'tty'), '/dev/ttyS0')
+
+
+@case(limit=400)
+def debian_with_systemd(t):
+    """Our kernel, Debian's init: a login prompt, and its power-off is the end."""
+    image = debian_root()
+    m = t.start('--rootfs', image + ',rw', '--memory', '512M', '--report', 'report.json')
+    log_in(m)
+    check_systemd(t, m)
+    t.same('a file that stays', ask(m, 'echo kept >/root/kept; cat /root/kept'), 'kept')
+    m.send(b'systemctl poweroff\n')
+    t.same('status', m.wait(100).status, 0)
+    t.same('reason', t.report()['reason'], 'power-off')
+    check_ext4(t, image)
+    t.check('what was written', 'kept\n' in t.host('debugfs', '-R', 'cat /root/kept', image))
