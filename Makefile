@@ -30,8 +30,11 @@ CFLAGS_ALL += -O2 -fPIE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-cla
 	-fcf-protection
 LDFLAGS_ALL := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 else
-# asan, asan-clang: the unit tests' build
-CFLAGS_ALL += -O1 -fPIE -fsanitize=address,undefined -fno-sanitize-recover=all \
+# asan, asan-clang: the unit tests' build; cov: what they and the fuzz corpus
+# reach (tests/coverage)
+INSTRUMENT := $(if $(filter cov,$(VARIANT)),-fprofile-instr-generate -fcoverage-mapping, \
+	-fsanitize=address,undefined)
+CFLAGS_ALL += -O1 -fPIE $(INSTRUMENT) $(if $(filter cov,$(VARIANT)),,-fno-sanitize-recover=all) \
 	-fno-omit-frame-pointer
 LDFLAGS_ALL := -pie $(LDFLAGS)
 endif
@@ -99,7 +102,7 @@ $(B)/libbulkhead.a: $(OBJS) $(if $(filter release,$(VARIANT)),,$(GUEST_PURE:%.c=
 # --- unit tests: `make VARIANT=asan unit` or `make VARIANT=asan unit-test_bus` ---
 $(B)/tests/%: $(B)/tests/unit/%.o $(B)/libbulkhead.a
 	$(call say,LD,$@)
-	$(Q)$(CC) -fsanitize=address,undefined $(LDFLAGS_ALL) $< $(B)/libbulkhead.a $(LIBS) -lcmocka -lpthread -o $@
+	$(Q)$(CC) $(INSTRUMENT) $(LDFLAGS_ALL) $< $(B)/libbulkhead.a $(LIBS) -lcmocka -lpthread -o $@
 
 .PHONY: unit
 unit: $(TESTS:%=unit-%)
@@ -163,7 +166,8 @@ help:
 	@echo 'make check         every test; make check-long: and their long forms'
 	@echo 'make guest-kernel  the kernel that guests boot (minutes the first time)'
 	@echo 'make guests        the tiny bare-metal guests of the tests'
-	@echo 'make fuzz T=60 [TARGET=blk], fuzz-replay, fuzz-cov    the fuzz targets'
+	@echo 'make fuzz T=60 [TARGET=blk], fuzz-replay    the fuzz targets'
+	@echo 'make coverage      lines that unit tests and fuzz corpus reach; LINES=1 lists the others'
 	@echo 'make check-mutants planted bugs: does a test notice?'
 	@echo 'make unit VARIANT=asan [CC=clang]    the unit tests'
 	@echo 'make lab           a shell on an emulated host whose KVM runs Linux guests'

@@ -6,7 +6,7 @@ FUZZ_CC ?= clang
 FUZZ_DEVICES := blk net rng backend
 FUZZ_TARGETS := $(FUZZ_DEVICES) frontend mmio serial kernel cli params stream
 FUZZ_CFLAGS := -std=gnu17 -g -O1 $(WARN) $(WERROR) -fno-omit-frame-pointer \
-	-fsanitize=address,undefined -fno-sanitize-recover=all -MMD -MP -I. -D_GNU_SOURCE $(FUZZ_EXTRA)
+	-fsanitize=address,undefined -fno-sanitize-recover=all -MMD -MP -I. -D_GNU_SOURCE
 # The program's own files are instrumented for coverage, the targets are not:
 # a new path of the harness is no discovery.
 FUZZ_SRCS := $(wildcard vmm/base/*.c vmm/config/*.c devices/*.c devices/*/*.c arch/x86_64/*.c) \
@@ -17,14 +17,14 @@ FUZZ_SUPPORT := $(patsubst %,tests/unit/support/%.c,mock_driver mock_transport a
 FUZZ_OBJS := $(FUZZ_SRCS:%.c=$(FUZZ_B)/obj/%.o) $(FUZZ_SUPPORT:%.c=$(FUZZ_B)/obj/%.o)
 FUZZ_WRAP := -Wl,--wrap=epoll_pwait,--wrap=ppoll,--wrap=getrandom
 
-.PHONY: fuzz fuzz-replay fuzz-build fuzz-cov check-mutants
+.PHONY: fuzz fuzz-replay fuzz-build cov-build coverage check-mutants
 fuzz-build: $(FUZZ_TARGETS:%=$(FUZZ_B)/%)
 fuzz:
 	$(Q)tests/fuzz/run fuzz "$(or $(T),60)" $(TARGET)
 fuzz-replay:
 	$(Q)tests/fuzz/run replay $(TARGET)
-fuzz-cov:
-	$(Q)tests/fuzz/run cov $(TARGET)
+coverage:
+	$(Q)tests/coverage $(if $(LINES),--lines)
 check-mutants:
 	$(Q)tests/check-mutants --sample 8
 
@@ -40,7 +40,7 @@ $(FUZZ_B)/libfuzz.a: $(FUZZ_OBJS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-FUZZ_LINK = $(FUZZ_CC) -g -fsanitize=fuzzer,address,undefined $(FUZZ_EXTRA)
+FUZZ_LINK = $(FUZZ_CC) -g -fsanitize=fuzzer,address,undefined
 $(FUZZ_DEVICES:%=$(FUZZ_B)/%): $(FUZZ_B)/%: $(FUZZ_B)/obj/tests/fuzz/%.o \
 		$(FUZZ_B)/obj/tests/fuzz/device.o $(FUZZ_B)/libfuzz.a
 	$(call say,LD,$@)
@@ -48,5 +48,18 @@ $(FUZZ_DEVICES:%=$(FUZZ_B)/%): $(FUZZ_B)/%: $(FUZZ_B)/obj/tests/fuzz/%.o \
 $(FUZZ_B)/%: $(FUZZ_B)/obj/tests/fuzz/%.o $(FUZZ_B)/libfuzz.a
 	$(call say,LD,$@)
 	$(Q)$(FUZZ_LINK) $^ -luring -lcmocka -lpthread -o $@
+
+# For tests/coverage (VARIANT=cov): the unit tests, and the targets over the same objects.
+cov-build: $(TESTS:%=$(B)/tests/%) $(FUZZ_TARGETS:%=$(B)/fuzz/%)
+COV_LINK = $(CC) -g -fsanitize=fuzzer $(INSTRUMENT)
+$(FUZZ_DEVICES:%=$(B)/fuzz/%): $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/device.o \
+		$(B)/libbulkhead.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(COV_LINK) $(FUZZ_WRAP) $^ $(LIBS) -lcmocka -lpthread -o $@
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libbulkhead.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(COV_LINK) $^ $(LIBS) -lcmocka -lpthread -o $@
 
 -include $(shell find $(FUZZ_B)/obj -name '*.d' 2>/dev/null)

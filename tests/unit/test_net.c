@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -59,7 +60,7 @@ static int teardown(void **state)
 	struct fixture *t = *state;
 
 	front_release(&t->f);
-	close(t->wire);
+	close_fd(&t->wire);
 	free(t);
 	return 0;
 }
@@ -350,6 +351,106 @@ static void full_tap_delays_sending(void **state)
 		front_collect(&t->f, TX, &head, &len);
 }
 
+static void send_frame(struct fixture *t, unsigned int seed)
+{
+	struct mock_driver *d = &t->f.driver[TX];
+	uint64_t gpa = mock_alloc(d, 100, 8);
+	struct mock_buf buf = { gpa, 100, false };
+	uint16_t head;
+	uint32_t len;
+
+	make_frame(mock_ptr(d, gpa), 100, seed);
+	assert_true(mock_add(d, &buf, 1) != UINT16_MAX);
+	front_kick(&t->f, TX);
+	front_collect(&t->f, TX, &head, &len);
+}
+
+/* What the tap has to say against a read is not the guest's fault: both
+ * directions go on. */
+static void tap_that_cannot_be_read_once(void **state)
+{
+	const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	struct fixture *t = *state;
+	struct pollfd tap = { .fd = t->p.tap_fd };
+	uint8_t got[200], expect[100];
+
+	start(t, 0);
+	post(t, 1600);
+	front_kick(&t->f, RX);
+	/* A peer that leaves with a frame unread: the other end reads ECONNRESET. */
+	send_frame(t, 1);
+	assert_int_equal(t->f.counters.requests, 1);
+	assert_int_equal(connect(t->wire, &nobody, sizeof(nobody)), 0);
+	/* POLLERR stays until somebody has been told. */
+	for (unsigned int i = 0; poll(&tap, 1, 0) == 1 && tap.revents & POLLERR; i++) {
+		assert_true(i < 500);
+		usleep(10000);
+	}
+	assert_int_equal(t->f.driver[RX].used->idx, 0);
+	send_frame(t, 2);
+	assert_int_equal(recv(t->wire, got, sizeof(got), 0), 100);
+	make_frame(expect, 100, 2);
+	assert_memory_equal(got, expect, 100);
+	assert_int_equal(t->f.counters.errors, 0);
+	assert_int_equal(front_hang_up(&t->f), 0);
+}
+
+/* A tap that takes no frame any more, an interface that was deleted: the
+ * driver gets its buffers back, each loss is counted, and nothing ends. */
+static void tap_that_is_gone(void **state)
+{
+	struct fixture *t = *state;
+
+	start(t, 0);
+	send_frame(t, 1);
+	assert_int_equal(t->f.counters.errors, 0);
+	close_fd(&t->wire);
+	for (unsigned int i = 1; i <= 70; i++) {
+		t->f.driver[TX].next_free = 0x4000;
+		send_frame(t, i);
+		assert_int_equal(t->f.counters.errors, i);
+	}
+	assert_int_equal(t->f.counters.requests, 1);
+	assert_int_equal(front_hang_up(&t->f), 0);
+}
+
+/* Offloads that the tap refuses: the features are refused, so that no frame
+ * comes that the driver cannot take; others may be agreed upon. */
+static void offloads_that_the_tap_refuses(void **state)
+{
+	const uint64_t protocol = UINT64_C(1) << VHOST_USER_F_PROTOCOL_FEATURES;
+	struct fixture *t = *state;
+	struct vhost_user_msg msg = { .hdr = { .request = VHOST_USER_SET_PROTOCOL_FEATURES,
+					       .size = 8 } };
+	uint64_t offered;
+
+	assert_int_equal(front_hang_up(&t->f), 0);
+	/* A pipe can be watched, and knows nothing of offloads. */
+	int ends[2];
+	assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+	t->p.tap_fd = ends[0];
+	t->p.offloads = true;
+	front_run(&t->f, entry, &t->p);
+	offered = front_get_u64(&t->f, VHOST_USER_GET_FEATURES);
+	assert_true(offered >> VIRTIO_NET_F_GUEST_TSO4 & 1);
+	msg.payload.u64 = front_get_u64(&t->f, VHOST_USER_GET_PROTOCOL_FEATURES);
+	front_send(&t->f, &msg);
+	assert_int_equal(front_u64(&t->f, VHOST_USER_SET_FEATURES, offered | protocol), 1);
+	close(ends[1]);
+	assert_int_equal(front_hang_up(&t->f), 0);
+}
+
+static void tap_that_cannot_be_watched(void **state)
+{
+	struct fixture *t = *state;
+
+	assert_int_equal(front_hang_up(&t->f), 0);
+	t->p.tap_fd = memfd_create("no-tap", MFD_CLOEXEC);
+	front_run(&t->f, entry, &t->p);
+	assert_int_equal(front_hang_up(&t->f), -EPERM);
+	assert_non_null(strstr(t->f.e.text, "watch the tap: Operation not permitted"));
+}
+
 static void hostile_driver(void **state)
 {
 	struct fixture *t = *state;
@@ -524,6 +625,10 @@ int main(void)
 		NET_TEST(stop_gives_buffers_back),
 		NET_TEST(readable_receive_buffer_breaks_the_ring),
 		NET_TEST(full_tap_delays_sending),
+		NET_TEST(tap_that_cannot_be_read_once),
+		NET_TEST(tap_that_is_gone),
+		NET_TEST(offloads_that_the_tap_refuses),
+		NET_TEST(tap_that_cannot_be_watched),
 		NET_TEST(hostile_driver),
 		NET_TEST(config_space),
 		cmocka_unit_test(tap_errors_say_what_to_do),
