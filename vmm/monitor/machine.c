@@ -112,6 +112,7 @@ static void add_text(struct machine *m, char c)
 static void on_phase(struct machine *m, uint32_t phase)
 {
 	enum vm_moment moment;
+	uint64_t never = 0;
 
 	if (phase == BH_PHASE_INIT)
 		moment = VM_MOMENT_INIT;
@@ -119,9 +120,10 @@ static void on_phase(struct machine *m, uint32_t phase)
 		moment = VM_MOMENT_COMMAND;
 	else
 		return;
-	if (__atomic_load_n(&m->moments[moment], __ATOMIC_RELAXED))
+	/* Several vCPUs may say it in the same instant. */
+	if (!__atomic_compare_exchange_n(&m->moments[moment], &never, now_ns(), false,
+					 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return;
-	machine_moment(m, moment);
 	m->events.phase(m->events.ctx, phase);
 }
 
