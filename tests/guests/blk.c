@@ -1,7 +1,7 @@
 /*
  * blk.c - virtio-blk: read, write, flush, id, and what must be refused.
  * irq=1: wait by interrupt; indirect=1, event=1: those features; ro=1: the
- * disk is read-only.
+ * disk is read-only; format=1: only make the disk look like another format.
  */
 #include "tests/guests/lib/virtio.h"
 
@@ -57,6 +57,33 @@ static void indirect_read(struct vq *q)
 	check(vq_wait(q, NULL) == VQ_USED && blk_status == S_OK, "indirect read");
 }
 
+/*
+ * The header of a qcow2 image of 1 TiB over a file of the host's: a monitor
+ * that guesses formats would hand that file out when it next opens the disk.
+ */
+static void disguise(struct vq *q)
+{
+	static const char header[] = "QFI\xfb\0\0\0\2\0\0\0\0\0\0\1\0\0\0\0\xb\0\0\0\x10"
+				     "\0\0\1\0\0\0\0\0";
+	static const char backing[] = "/etc/passwd";
+	unsigned int i;
+
+	check(blk_request(q, BLK_IN, 0, SECTOR) == S_OK, "read");
+	if (blk_data[0] == header[0]) {
+		for (i = 0; i < sizeof(header) - 1; i++)
+			check(blk_data[i] == (uint8_t)header[i], "the disk holds what was written");
+		put("still raw\n");
+		return;
+	}
+	fill(0);
+	for (i = 0; i < sizeof(header) - 1; i++)
+		blk_data[i] = (uint8_t)header[i];
+	for (i = 0; i < sizeof(backing); i++)
+		blk_data[256 + i] = (uint8_t)backing[i];
+	check(blk_request(q, BLK_OUT, 0, SECTOR) == S_OK, "write");
+	put("written\n");
+}
+
 int guest_main(void)
 {
 	uint64_t wanted = BLK_F_FLUSH | BLK_F_RO, sectors;
@@ -78,6 +105,10 @@ int guest_main(void)
 	put("sectors ");
 	put_dec(sectors);
 	put("\n");
+	if (arg_number("format", 0)) {
+		disguise(&q);
+		return 0;
+	}
 	blk_check_sector0(&q);
 	if (ro)
 		check(blk_request(&q, BLK_OUT, 1, SECTOR) == S_IOERR, "write to a read-only disk");

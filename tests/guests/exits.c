@@ -87,6 +87,68 @@ static void cannot_emulate(void)
 	put("emulated all the same\n");
 }
 
+/* --- a CPU that goes astray: nothing sensible comes of it, but an end does --- */
+
+#define VIRTIO 0xd0000000ULL
+
+static void jump(uint64_t at)
+{
+	__asm__ volatile("jmp *%0" : : "r"(at));
+}
+
+/* An interrupt table, and then an exception, where there is no memory. */
+static void idt_at(uint64_t at)
+{
+	struct __attribute__((packed)) {
+		uint16_t limit;
+		uint64_t base;
+	} idtr = { 0xfff, at };
+
+	__asm__ volatile("lidt %0; ud2" : : "m"(idtr));
+}
+
+static void tables_at(uint64_t at)
+{
+	__asm__ volatile("movq %0, %%cr3" : : "r"(at) : "memory");
+}
+
+static void stack_at(uint64_t at)
+{
+	__asm__ volatile("movq %0, %%rsp; pushq $1; call *%0" : : "r"(at) : "memory");
+}
+
+/* The local APIC over the first device, then the device is asked. */
+static void move_lapic(void)
+{
+	uint32_t low = 0xfee00900, high = 0;
+
+	__asm__ volatile("wrmsr" : : "c"(0x1b), "a"((uint32_t)VIRTIO | 0x900), "d"(high));
+	(void)mmio_read32(VIRTIO);
+	mmio_write32(VIRTIO + 0x70, 0);
+	__asm__ volatile("wrmsr" : : "c"(0x1b), "a"(low), "d"(high));
+	put("still here\n");
+}
+
+static void go_astray(void)
+{
+	if (arg_is("case", "run-device"))
+		jump(VIRTIO);
+	else if (arg_is("case", "run-nowhere"))
+		jump(NO_MMIO);
+	else if (arg_is("case", "idt-device"))
+		idt_at(VIRTIO);
+	else if (arg_is("case", "idt-nowhere"))
+		idt_at(NO_MMIO);
+	else if (arg_is("case", "tables-device"))
+		tables_at(VIRTIO);
+	else if (arg_is("case", "tables-nowhere"))
+		tables_at(NO_MMIO);
+	else if (arg_is("case", "stack-device"))
+		stack_at(VIRTIO + 0x800);
+	else if (arg_is("case", "lapic-moved"))
+		move_lapic();
+}
+
 static void end_by_device(void)
 {
 	if (arg_is("case", "signal"))
@@ -138,10 +200,12 @@ int guest_main(void)
 	else if (arg_is("case", "strings"))
 		strings();
 	else {
+		go_astray();
 		end_by_device();
 		end_by_machine();
 		/* Ends on another thread may take a moment to arrive. */
-		if (!arg_is("case", "exit") && !arg_is("case", "bad-kind"))
+		if (!arg_is("case", "exit") && !arg_is("case", "bad-kind") &&
+		    !arg_is("case", "lapic-moved"))
 			halt();
 	}
 	return (int)arg_number("code", 0);

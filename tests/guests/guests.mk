@@ -3,7 +3,7 @@
 # top Makefile; `make guests` builds them, `make check-guests` runs them.
 
 GUEST_B := build/guests
-GUEST_NAMES := hello memory exits echo rng blk net smp
+GUEST_NAMES := hello memory exits echo rng blk net smp reset
 HOSTILE_NAMES := $(addprefix hostile_,ring request registers race platform)
 GUEST_LIB := guest irq virtio start
 GUEST_CFLAGS := -std=gnu17 -Os -g0 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
@@ -54,7 +54,7 @@ $(GUEST_B)/%.elf: $(GUEST_B)/link.lds $(GUEST_B)/obj/%.o $(GUEST_LIB_O)
 
 # What only some need.
 $(HOSTILE_NAMES:%=$(GUEST_B)/%.elf): $(GUEST_B)/obj/lib/hostile.o $(GUEST_B)/obj/lib/smp.o
-$(GUEST_B)/smp.elf $(GUEST_B)/smp-pvh.elf: $(GUEST_B)/obj/lib/smp.o
+$(foreach g,smp reset,$(GUEST_B)/$(g).elf $(GUEST_B)/$(g)-pvh.elf): $(GUEST_B)/obj/lib/smp.o
 
 # The bytes from 2 MiB on, behind a kernel header.
 $(GUEST_B)/%.bzimage: $(GUEST_B)/%.elf tests/guests/lib/bzimage.S

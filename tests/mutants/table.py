@@ -2,7 +2,8 @@
 
 Each row: name, file, the exact text (once in the file), what it becomes, the
 property that breaks, and the tests that have to notice: names of unit tests
-without "test_", or "fuzz:TARGET" for its seeds and regressions.  One of them
+without "test_", or "fuzz:TARGET" for its seeds and regressions, "guest:CASE" for
+what tests/guests/run has of that name.  One of them
 is enough.
 """
 
@@ -202,6 +203,22 @@ MUTANTS = [
     ("gate-count", "vmm/monitor/vcpu_gate.c",
      "g->state == VCPU_GATE_CLOSING && g->nparked == g->nvcpus", "g->state == VCPU_GATE_CLOSING",
      "vCPUs are held when all of them are", ["vcpu_gate"]),
+
+    # --- a reset waits, whatever it takes ---
+    ("reset-wait", "vmm/monitor/vhost_user_frontend.c",
+     "begin(fe, STOPPING, VHOST_USER_STOP, fe->reset_ms);",
+     "begin(fe, STOPPING, VHOST_USER_STOP, fe->reset_ms), finish_op(fe, 0);",
+     "a reset ends when the back end has let go of the rings", ["guest:reset-slow-backend"]),
+    ("reset-lost-wait", "vmm/monitor/vhost_user_frontend.c",
+     "return fe->pidfd >= 0 ? fe->exited : !fe->d.running;", "return true;",
+     "a reset ends when a killed process is gone", ["guest:reset-past-deadline"]),
+    ("reset-foreign-unsafe", "vmm/monitor/vhost_user_frontend.c",
+     "unsafe = !kill_process(fe) && fe->d.running;", "unsafe = false;",
+     "a machine ends when nobody can stop a back end", ["guest:reset-foreign-past-deadline"]),
+    ("blk-drain", BLK, "disk_drain(blk->disk);\n", "",
+     "a stopped disk has nothing under way", ["guest:reset-slow-disk"]),
+    ("uring-drain", "devices/backend/disk_uring.c", "while (d->uring->inflight) {", "while (0) {",
+     "draining waits for what the kernel has", ["guest:reset-slow-disk"]),
 
     # --- configuration, options, init ---
     ("config-cpus", "vmm/config/run_config.c", "parse_u64(value, 1, RUN_CPUS_MAX, &n)",
