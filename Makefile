@@ -57,6 +57,13 @@ build/release/bulkhead: $(B)/vmm/main.o $(B)/libbulkhead.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_LINK) $(LDFLAGS_ALL) $< $(B)/libbulkhead.a $(LIBS) -o $@
 
+# The same with sanitizers, for tests/guests/hostile --sanitized.
+ifneq ($(VARIANT),release)
+$(B)/bulkhead: $(B)/vmm/main.o $(B)/libbulkhead.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(INSTRUMENT) $(LDFLAGS_ALL) $< $(B)/libbulkhead.a $(LIBS) -lpthread -o $@
+endif
+
 # --- what is generated ---
 # The seccomp filters, computed by libseccomp now so that they cost nothing
 # at start.

@@ -7,6 +7,8 @@
 
 #define NET_F_MRG_RXBUF (1ULL << 15)
 
+#define F_BLK_MQ (1ULL << 12)
+
 #define BLK_DISCARD	 11
 #define BLK_WRITE_ZEROES 13
 #define SECTORS		 2048
@@ -256,6 +258,120 @@ static void blk_one_buffer(void)
 	state("served");
 }
 
+/* --- several queues --- */
+
+#define QUEUES	 16 /* --disk ...,queues=16 */
+#define BIG_RING 256
+
+static struct desc big_desc[BIG_RING] __attribute__((aligned(16)));
+static uint16_t big_avail[3 + BIG_RING] __attribute__((aligned(2)));
+static volatile uint16_t big_used[QUEUES][4 + 4 * BIG_RING] __attribute__((aligned(4)));
+
+static void set_up_queue(unsigned int index, uint32_t size, volatile const void *used)
+{
+	vio_write(&target_dev, VIO_QUEUE_SEL, index);
+	vio_write(&target_dev, VIO_QUEUE_NUM, size);
+	vio_write(&target_dev, VIO_QUEUE_DESC, (uint32_t)(uintptr_t)big_desc);
+	vio_write(&target_dev, VIO_QUEUE_DRIVER, (uint32_t)(uintptr_t)big_avail);
+	vio_write(&target_dev, VIO_QUEUE_DEVICE, (uint32_t)(uintptr_t)used);
+	vio_write(&target_dev, VIO_QUEUE_READY, 1);
+	check(vio_read(&target_dev, VIO_QUEUE_READY) == 1, "each queue is ready");
+}
+
+/* 256 requests in one ring, which 16 queues serve: 4096 at once. */
+static void start_all(bool one_used_ring)
+{
+	unsigned int i;
+
+	vdev_negotiate(&target_dev, F_INDIRECT | F_BLK_MQ);
+	for (i = 0; i < QUEUES; i++) {
+		set_up_queue(i, BIG_RING, big_used[one_used_ring ? 0 : i]);
+		big_used[i][1] = 0;
+	}
+	target_chain();
+	in_pieces(1, 1, SECTOR, true);
+	for (i = 0; i < BIG_RING; i++) {
+		big_desc[i] = q.desc[0];
+		big_avail[2 + i] = (uint16_t)i;
+	}
+	big_avail[1] = BIG_RING;
+	vdev_start(&target_dev);
+	for (i = 0; i < QUEUES; i++)
+		vio_write(&target_dev, VIO_QUEUE_NOTIFY, i);
+}
+
+static void blk_queues_full(void)
+{
+	unsigned int i, rounds;
+
+	target_start(0);
+	start_all(false);
+	for (i = 0; i < QUEUES; i++) {
+		for (rounds = 0; rounds < 3000 && big_used[i][1] != BIG_RING; rounds++)
+			wait_cycles(CYCLES_MS);
+		check(big_used[i][1] == BIG_RING, "every request of every queue is served");
+	}
+	state(target_settle()[0] == 'r' ? "served" : "needs-reset");
+}
+
+static void blk_queues_reset(void)
+{
+	unsigned int i;
+
+	target_start(0);
+	for (i = 0; i < 8; i++) {
+		start_all(i % 2);
+		vdev_reset(&target_dev);
+	}
+	state(target_settle());
+}
+
+static void blk_queues_share_rings(void)
+{
+	target_start(0);
+	start_all(true);
+	state(target_settle());
+}
+
+/* Each queue has another size, so that no record of what is out fits all. */
+static void blk_queues_differ(void)
+{
+	unsigned int i;
+
+	target_start(0);
+	vdev_negotiate(&target_dev, F_INDIRECT | F_BLK_MQ);
+	for (i = 0; i < 9; i++) {
+		set_up_queue(i, 1u << i, big_used[i]);
+		big_used[i][1] = 0;
+	}
+	target_chain();
+	in_pieces(1, 1, SECTOR, true);
+	big_desc[0] = q.desc[0];
+	big_avail[2] = 0;
+	big_avail[1] = 1;
+	vdev_start(&target_dev);
+	for (i = 0; i < 9; i++)
+		vio_write(&target_dev, VIO_QUEUE_NOTIFY, i);
+	wait_cycles(100 * CYCLES_MS);
+	for (i = 0; i < 9; i++)
+		check(big_used[i][1] == 1, "queues of every size are served");
+	state("served");
+}
+
+/* Receive and transmit queue over the same three rings. */
+static void net_queues_share_rings(void)
+{
+	target_prepare(F_INDIRECT | NET_F_MRG_RXBUF);
+	vio_write(&target_dev, VIO_QUEUE_SEL, target->index ^ 1);
+	vio_write(&target_dev, VIO_QUEUE_READY, 0);
+	vq_setup(&target_other, &target_dev, target->index ^ 1, 0);
+	vdev_start(&target_dev);
+	target_chain();
+	vq_offer(&q, 0);
+	vq_notify(&target_other);
+	state(target_settle());
+}
+
 /* --- network --- */
 
 /* Each byte of the header in turn, some values. */
@@ -431,6 +547,11 @@ static const struct hostile_case cases[] = {
 	CASE(blk_segments),
 	CASE(blk_segments_too_many),
 	CASE(blk_one_buffer),
+	CASE(blk_queues_full),
+	CASE(blk_queues_reset),
+	CASE(blk_queues_share_rings),
+	CASE(blk_queues_differ),
+	CASE(net_queues_share_rings),
 	CASE(tx_headers),
 	CASE(tx_too_long),
 	CASE(tx_far_too_long),

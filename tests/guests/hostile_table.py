@@ -169,6 +169,16 @@ request("blk-read-only", "writes to a read-only disk", "refused", BLK, options=(
 request("blk-segments", "as many segments as are offered", "served", BLK)
 request("blk-segments-too-many", "twice as many", "needs-reset", BLK)
 request("blk-one-buffer", "eight reads at once into one buffer", "served", BLK)
+MANY = ("queues=16",)
+request("blk-queues-full", "4096 requests at once over 16 queues of 256", "served", BLK,
+        options=MANY)
+request("blk-queues-reset", "the same, reset at once, eight times", "runs", BLK, options=MANY,
+        cve="CVE-2026-45782")
+request("blk-queues-share-rings", "16 queues over the same three rings", "runs", BLK,
+        options=MANY)
+request("blk-queues-differ", "queues of 1 to 256 entries over one ring", "served", BLK,
+        options=MANY)
+request("net-queues-share-rings", "both queues over the same three rings", "runs needs-reset", TX + RX)
 request("tx-headers", "each byte of the network header in turn, eight values", "dropped served",
         TX)
 request("tx-too-long", "a frame of 64 KiB and more", "dropped", TX)
