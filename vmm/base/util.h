@@ -58,6 +58,16 @@ static inline void *take_ptr_fn(void *pp)
 /* Close *fd if it is open and set it to -1. */
 void close_fd(int *fd);
 
+/*
+ * `size` bytes of zeroes in pages of their own: for what is large and mostly
+ * not used, because pages that nobody touched cost nothing, a fork least of
+ * all.  Owned by the caller, to be given to zero_pages_free() with the same
+ * size.  NULL with errno.
+ */
+void *zero_pages_new(size_t size);
+/* p may be NULL. */
+void zero_pages_free(void *p, size_t size);
+
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t now_ns(void);
 

@@ -403,38 +403,45 @@ static const struct wall_ops *const walls[] = {
 };
 static_assert(ARRAY_SIZE(walls) == RUN_ISOLATION_COUNT, "a wall for every word");
 
-int instance_run(const struct run_config *cfg, uint64_t began_ns, int *ret_status, struct err *e)
+static int run(struct instance *in, int *ret_status, struct err *e)
 {
-	struct instance in = {
-		.cfg = cfg,
-		.ops = walls[cfg->isolation],
-		.signal_fd = -1,
-		.user_in = -1,
-		.user_out = -1,
-		.report_fd = -1,
-		.null_fd = -1,
-		.times = { .start = began_ns, .parsed = now_ns() },
-	};
 	struct wall_console console = { .terminal = false };
 	const struct ending *end;
-	int r = prepare(&in, &console, e);
+	int r = prepare(in, &console, e);
 
 	if (r == 0)
-		r = live(&in, &console, e);
+		r = live(in, &console, e);
 	if (r < 0) {
-		tell_failure(&in, e);
-		release(&in);
+		tell_failure(in, e);
 		return r;
 	}
-	pass_on_the_rest(&in);
-	terminal_restore(&in.terminal);
+	pass_on_the_rest(in);
+	terminal_restore(&in->terminal);
 	log_set_raw(false);
-	in.ops->release(in.wall);
-	end = final_ending(&in);
-	tell(&in, end);
-	if (in.report_fd >= 0)
-		report_write(in.report_fd, cfg, in.ops, in.wall, end, &in.times);
+	in->ops->release(in->wall);
+	end = final_ending(in);
+	tell(in, end);
+	if (in->report_fd >= 0)
+		report_write(in->report_fd, in->cfg, in->ops, in->wall, end, &in->times);
 	*ret_status = ending_status(end);
-	release(&in);
 	return 0;
+}
+
+int instance_run(const struct run_config *cfg, uint64_t began_ns, int *ret_status, struct err *e)
+{
+	/* Not on the stack: its buffers would be copied by every fork. */
+	struct instance *in = zero_pages_new(sizeof(*in));
+	int r;
+
+	if (!in)
+		return err_errno(e, "memory for the instance");
+	in->cfg = cfg;
+	in->ops = walls[cfg->isolation];
+	in->signal_fd = in->user_in = in->user_out = in->report_fd = in->null_fd = -1;
+	in->times.start = began_ns;
+	in->times.parsed = now_ns();
+	r = run(in, ret_status, e);
+	release(in);
+	zero_pages_free(in, sizeof(*in));
+	return r;
 }

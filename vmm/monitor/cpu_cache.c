@@ -10,8 +10,9 @@
 #include "vmm/base/util.h"
 #include "vmm/monitor/boot_cache.h"
 
-#define CACHE_PREFIX "cpu"
-#define PATH_LEN     4096
+#define CACHE_PREFIX	"cpu"
+#define PATH_LEN	4096
+#define MODULE_PATH_LEN 256
 
 struct cpu_file {
 	char magic[16]; /* its version */
@@ -25,7 +26,7 @@ void cpu_cache_modules(const char *root, uint64_t ret[CPU_CACHE_MODULES])
 {
 	static const char *const names[CPU_CACHE_MODULES] = { "kvm", "kvm_intel", "kvm_amd",
 							      "kvm_pvm" };
-	char path[PATH_LEN];
+	char path[MODULE_PATH_LEN];
 	struct stat st;
 
 	for (size_t i = 0; i < CPU_CACHE_MODULES; i++) {
@@ -34,13 +35,18 @@ void cpu_cache_modules(const char *root, uint64_t ret[CPU_CACHE_MODULES])
 	}
 }
 
-static int copy(const void *bytes, size_t len, void **ret, size_t *ret_len)
+/* The file's content, without its head, moves to the front. */
+static int take(struct cpu_file *file, size_t len, const uint64_t modules[CPU_CACHE_MODULES],
+		size_t *ret_len)
 {
-	void *p = malloc(len);
-
-	if (!p)
+	if (len <= offsetof(struct cpu_file, bytes) ||
+	    memcmp(file->magic, magic, sizeof(magic)) != 0 ||
+	    memcmp(file->modules, modules, sizeof(file->modules)) != 0)
 		return -ENOENT;
-	*ret = memcpy(p, bytes, len);
+	len -= offsetof(struct cpu_file, bytes);
+	if (!arch_host_cpu_valid(file->bytes, len))
+		return -ENOENT;
+	memmove(file, file->bytes, len);
 	*ret_len = len;
 	return 0;
 }
@@ -48,18 +54,15 @@ static int copy(const void *bytes, size_t len, void **ret, size_t *ret_len)
 int cpu_cache_read(const char *dir, const char *boot_id, const uint64_t modules[CPU_CACHE_MODULES],
 		   void **ret, size_t *ret_len)
 {
-	struct cpu_file file;
+	/* Not on the stack, every page of which a fork copies. */
+	_cleanup_free_ struct cpu_file *file = malloc(sizeof(*file));
 	size_t len;
 
-	if (boot_cache_read(dir, CACHE_PREFIX, boot_id, &file, sizeof(file), &len) < 0 ||
-	    len <= offsetof(struct cpu_file, bytes) ||
-	    memcmp(file.magic, magic, sizeof(magic)) != 0 ||
-	    memcmp(file.modules, modules, sizeof(file.modules)) != 0)
+	if (!file || boot_cache_read(dir, CACHE_PREFIX, boot_id, file, sizeof(*file), &len) < 0 ||
+	    take(file, len, modules, ret_len) < 0)
 		return -ENOENT;
-	len -= offsetof(struct cpu_file, bytes);
-	if (!arch_host_cpu_valid(file.bytes, len))
-		return -ENOENT;
-	return copy(file.bytes, len, ret, ret_len);
+	*ret = take_ptr(&file);
+	return 0;
 }
 
 int cpu_cache_write(const char *dir, const char *boot_id, const uint64_t modules[CPU_CACHE_MODULES],

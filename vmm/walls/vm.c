@@ -373,23 +373,24 @@ static int vm_start(struct wall *wall, struct loop *loop, const struct wall_even
 static struct wall *vm_open(const struct run_config *cfg, const struct wall_console *console,
 			    struct err *e)
 {
-	struct vm_wall *w = calloc(1, sizeof(*w));
+	struct vm_wall *w =
+		zero_pages_new(sizeof(*w)); /* room for as many devices as there can be */
 
 	if (!w) {
-		err_set(e, ENOMEM, "no memory");
+		err_errno(e, "memory for the machine's description");
 		return NULL;
 	}
 	w->cfg = cfg;
 	w->stream = cfg->boot == RUN_BOOT_COMMAND && !console->terminal;
 	w->sock = w->console_in = w->console_out = -1;
 	if (vm_parts_open(&w->parts, cfg, console, e) < 0) {
-		free(w);
+		zero_pages_free(w, sizeof(*w));
 		return NULL;
 	}
 	/* Bare-metal kernels are never refused, so nobody asks for them. */
 	if (cfg->boot != RUN_BOOT_RAW && vm_probe_recall(&w->probe, e) < 0) {
 		vm_parts_close(&w->parts);
-		free(w);
+		zero_pages_free(w, sizeof(*w));
 		return NULL;
 	}
 	return (struct wall *)w;
@@ -462,7 +463,7 @@ static void vm_free(struct wall *wall)
 	for (unsigned int i = 0; i < w->parts.ndevices; i++)
 		vm_process_close(&w->device[i]);
 	vm_parts_close(&w->parts);
-	free(w);
+	zero_pages_free(w, sizeof(*w));
 }
 
 const struct wall_ops wall_vm = {
