@@ -289,6 +289,39 @@ static void unserved_features_are_never_offered(void **state)
 	assert_true(info.features & FEATURE(28));
 }
 
+/* A driver believes the config space and fails at a queue that is not there. */
+static void disk_tells_no_more_queues_than_it_has(void **state)
+{
+	static const struct {
+		uint8_t told;
+		uint64_t protocol_off, queue_num;
+		uint8_t seen;
+	} cases[] = {
+		{ 3, 0, 4, 3 },	  /* less than there are is its own affair */
+		{ 16, 0, 16, 4 }, /* more than we take */
+		{ 4, FEATURE(VHOST_USER_PROTOCOL_F_MQ), 0, 1 },
+	};
+	struct world *w = *state;
+	struct virtio_device_info info;
+	uint8_t seen[4];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		w->dev.fake.config[34] = cases[i].told;
+		w->dev.fake.config[35] = 0;
+		w->dev.fake.queue_num = cases[i].queue_num;
+		w->dev.fake.protocol &= ~cases[i].protocol_off;
+		device_start(w, FOREIGN);
+		assert_int_equal(ops->attach(w->dev.fe, &info), 0);
+		ops->config_read(w->dev.fe, 33, seen, sizeof(seen));
+		assert_int_equal(seen[0], 34);
+		assert_int_equal(seen[1], cases[i].seen);
+		assert_int_equal(seen[2], 0);
+		assert_int_equal(seen[3], 37);
+		world_release(w);
+		world_init(w);
+	}
+}
+
 static void network_queues_come_in_pairs(void **state)
 {
 	struct world *w = *state;
@@ -433,6 +466,7 @@ int main(void)
 		TEST(full_socket_is_waited_for),
 		TEST(claims_are_checked),
 		TEST(unserved_features_are_never_offered),
+		TEST(disk_tells_no_more_queues_than_it_has),
 		TEST(network_queues_come_in_pairs),
 		TEST(bad_parameters_are_refused),
 		TEST(real_device_process_is_driven),

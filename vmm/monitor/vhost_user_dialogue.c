@@ -6,6 +6,8 @@
 #include "vmm/monitor/vhost_user_dialogue.h"
 
 #include <assert.h>
+#include <endian.h>
+#include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 #include <stdio.h>
@@ -478,6 +480,23 @@ static int hear_queue_num(struct vhost_user_dialogue *d, uint64_t num)
 	return 0;
 }
 
+/*
+ * virtio 1.3, 5.2.4: num_queues, where VIRTIO_BLK_F_MQ is offered.  The back
+ * end may serve more than are used here, and a driver that asks for a queue
+ * that is not there gives the whole device up.
+ */
+static void limit_disk_queues(struct vhost_user_dialogue *d)
+{
+	size_t at = offsetof(struct virtio_blk_config, num_queues);
+	uint16_t n;
+
+	if (d->terms.config_len < at + sizeof(n))
+		return;
+	memcpy(&n, d->config + at, sizeof(n));
+	n = htole16(MIN(le16toh(n), (uint16_t)d->nqueues));
+	memcpy(d->config + at, &n, sizeof(n));
+}
+
 static int hear_config(struct vhost_user_dialogue *d, const struct vhost_user_config *c)
 {
 	if (c->offset != 0 || c->size != d->terms.config_len)
@@ -485,6 +504,8 @@ static int hear_config(struct vhost_user_dialogue *d, const struct vhost_user_co
 			       "GET_CONFIG answered %u bytes from %u on, %zu from 0 expected",
 			       c->size, c->offset, d->terms.config_len);
 	memcpy(d->config, c->region, d->terms.config_len);
+	if (d->terms.device_id == VIRTIO_ID_BLOCK)
+		limit_disk_queues(d);
 	return 0;
 }
 

@@ -274,9 +274,9 @@ static int add_foreign(struct vm_parts *p, const struct foreign_config *c, unsig
 	static const struct {
 		const char *name;
 		uint32_t virtio_id, config_len;
-		unsigned int queues;
+		unsigned int queues; /* at the most: the back end says how many */
 	} kinds[] = {
-		[FOREIGN_BLK] = { "vblk", VIRTIO_ID_BLOCK, BLK_CONFIG_LEN, 1 },
+		[FOREIGN_BLK] = { "vblk", VIRTIO_ID_BLOCK, BLK_CONFIG_LEN, RUN_DISK_QUEUES_MAX },
 		[FOREIGN_NET] = { "vnet", VIRTIO_ID_NET, NET_CONFIG_LEN, 2 },
 		[FOREIGN_RNG] = { "vrng", VIRTIO_ID_RNG, 0, 1 },
 	};
