@@ -133,3 +133,19 @@ def debian_with_systemd(t):
     t.same('reason', t.report()['reason'], 'power-off')
     check_ext4(t, image)
     t.check('what was written', 'kept\n' in t.host('debugfs', '-R', 'cat /root/kept', image))
+
+
+@case(table=[('gzip', 'gzip', b'\x1f\x8b'), ('zstd', 'zstd', b'\x28\xb5\x2f\xfd')])
+def compressed_kernel(t, how, magic):
+    """A bzImage unpacks itself, whatever it is compressed by.  The kernel's own
+    is lz4, which all other cases with a bzImage have, and Debian's are xz."""
+    path = os.path.join(t.built, 'bzImage-' + how)
+    if not os.path.exists(path):
+        raise Skip(f'there is no kernel compressed by {how}')
+    with open(path, 'rb') as f:
+        data = f.read()
+    start = (data[0x1f1] + 1) * 512 + int.from_bytes(data[0x248:0x24c], 'little')
+    t.check('the compression', data[start:start + len(magic)] == magic, data[start:start + 8])
+    r = t.guest('uname -r; exit 4', '--kernel', path)
+    t.same('status', r.status, 4)
+    t.check('release', r.out.startswith(b'6.'), r.out)
