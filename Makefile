@@ -71,7 +71,7 @@ $(B)/gen/filters.h: build/host/filters
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
 	$(Q)$< > $@.tmp && mv $@.tmp $@
-build/host/filters: vmm/jail/generate/filters.c
+build/host/filters: vmm/jail/generate/filters.c vmm/jail/generate/command.h
 	$(call say,HOSTCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(WARN) -O1 $< -lseccomp -o $@

@@ -27,7 +27,7 @@ _bulkhead() {
 		return
 	fi
 	case ${COMP_WORDS[1]}:$prev in
-	run:--isolation) _bulkhead_words 'vm none'; return ;;
+	run:--isolation) _bulkhead_words 'vm process none'; return ;;
 	run:--rootfs) _bulkhead_files -f ''; return ;;
 	run:--kernel) _bulkhead_files -f ''; return ;;
 	run:--initrd) _bulkhead_files -f ''; return ;;

@@ -27,6 +27,7 @@ struct trial {
 
 static const struct trial trials[] = {
 	{ RUN_SET_ISOLATION, "vm", NULL },
+	{ RUN_SET_ISOLATION, "process", NULL },
 	{ RUN_SET_ISOLATION, "none", NULL },
 	{ RUN_SET_ISOLATION, "nothing", "must be vm" },
 	{ RUN_SET_CPUS, "1", NULL },
@@ -245,6 +246,10 @@ static int check(struct run_config *cfg, const struct trial *set, const char *cm
 	return r < 0 ? r : run_config_check(cfg, e);
 }
 
+#define PROCESS                                                                                    \
+	{                                                                                          \
+		RUN_SET_ISOLATION, "process", NULL                                                 \
+	}
 #define ROOT                                                                                       \
 	{                                                                                          \
 		RUN_SET_ROOTFS, "r", NULL                                                          \
@@ -283,6 +288,11 @@ static void test_combinations(void **state)
 		{ { END }, "ls", "needs --rootfs", 0 },
 		{ { { RUN_SET_ISOLATION, "none", NULL }, END }, "ls", NULL, RUN_BOOT_COMMAND },
 		{ { { RUN_SET_ISOLATION, "none", NULL }, END }, NULL, "needs a command", 0 },
+		{ { ROOT, PROCESS, END }, "ls", NULL, RUN_BOOT_COMMAND },
+		{ { ROOT, PROCESS, END }, NULL, "needs a command", 0 },
+		{ { PROCESS, END }, "ls", "needs --rootfs", 0 },
+		{ { PROCESS, { RUN_SET_ROOTFS, "r,rw", NULL }, END }, "ls", "with rw is not", 0 },
+		{ { PROCESS, ROOT, TAP("a"), END }, "ls", "--net with an interface", 0 },
 		{ { KERNEL, END }, "ls", "needs --rootfs", 0 },
 		{ { INITRD, END }, "ls", "own init", 0 },
 		{ { INITRD, ROOT, END }, NULL, "exclude each other", 0 },
@@ -324,6 +334,30 @@ static void test_combinations(void **state)
 }
 
 /* What a wall cannot honour is refused with its name; what it can is taken. */
+static void try_wall(enum run_isolation wall, enum run_setting s, const char *value)
+{
+	const char *name = isolation_name(wall), *why = isolation_refusal(wall, s);
+	const struct trial set[] = {
+		/* The value that is the default's, too: it was asked for. */
+		{ s, value, NULL },
+		{ RUN_SET_ISOLATION, name, NULL },
+		/* What it needs. */
+		{ wall == RUN_ISOLATION_PROCESS ? RUN_SET_ROOTFS : RUN_SET_VERBOSE, "r", NULL },
+		END,
+	};
+	struct run_config cfg;
+	struct err e = { "" };
+	int r = check(&cfg, set, "ls", &e);
+	char start[64];
+
+	snprintf(start, sizeof(start), "--%s is not for --isolation %s: ", isolation_option(s),
+		 name);
+	if ((r < 0) != (why != NULL) || (why && strncmp(e.text, start, strlen(start)) != 0))
+		fail_msg("%s: %d: %s", start, r, e.text);
+	assert_null(isolation_refusal(RUN_ISOLATION_VM, s));
+	run_config_release(&cfg);
+}
+
 static void test_walls(void **state)
 {
 	static const char *const values[RUN_SET_COUNT] = {
@@ -351,24 +385,8 @@ static void test_walls(void **state)
 
 	(void)state;
 	for (unsigned int s = 0; s < RUN_SET_COUNT; s++) {
-		const struct trial set[] = {
-			{ RUN_SET_ISOLATION, "none", NULL },
-			/* The default's own value, too: it was asked for. */
-			{ (enum run_setting)s, values[s], NULL },
-			END,
-		};
-		const char *why = isolation_refusal(RUN_ISOLATION_NONE, (enum run_setting)s);
-		struct run_config cfg;
-		struct err e = { "" };
-		int r = check(&cfg, set, "ls", &e);
-		char start[64];
-
-		snprintf(start, sizeof(start), "--%s is not for --isolation none: ",
-			 isolation_option((enum run_setting)s));
-		if ((r < 0) != (why != NULL) || (why && strncmp(e.text, start, strlen(start)) != 0))
-			fail_msg("%s: %d: %s", start, r, e.text);
-		assert_null(isolation_refusal(RUN_ISOLATION_VM, (enum run_setting)s));
-		run_config_release(&cfg);
+		try_wall(RUN_ISOLATION_PROCESS, (enum run_setting)s, values[s]);
+		try_wall(RUN_ISOLATION_NONE, (enum run_setting)s, values[s]);
 	}
 }
 

@@ -7,11 +7,13 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -146,6 +148,60 @@ static void assert_killed(int status)
 	assert_int_equal(WTERMSIG(status), SIGSYS);
 }
 
+/* The errno of a call under the command's filter; 0: it had success. */
+static int command_errno(long nr, long a, long b, long c)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		    filter_install(FILTER_COMMAND, false, NULL) < 0)
+			_exit(255);
+		errno = 0;
+		_exit(syscall(nr, a, b, c) < 0 ? errno : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* What the command may not do fails; each row is a call that would give another
+ * errno, or succeed, for anybody without the filter. */
+static void test_command_filter(void **state)
+{
+	static const struct {
+		long nr, a, b;
+		int code;
+	} rows[] = {
+		{ SYS_io_uring_setup, 0, 0, EPERM },
+		{ SYS_keyctl, 999, 0, EPERM },
+		{ SYS_perf_event_open, 0, 0, EPERM },
+		{ SYS_userfaultfd, -1, 0, EPERM },
+		{ SYS_unshare, CLONE_FS, 0, EPERM },
+		{ SYS_setns, -1, 0, EPERM },
+		{ SYS_open_tree, -1, 0, EPERM },
+		{ SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, EPERM },
+		{ SYS_clone, CLONE_NEWNET | CLONE_NEWUSER | SIGCHLD, 0, EPERM },
+		{ SYS_clone3, 0, 0, ENOSYS },
+		{ SYS_personality, 0x0400000, 0, EPERM }, /* READ_IMPLIES_EXEC */
+		{ SYS_socket, AF_VSOCK, SOCK_STREAM, EPERM },
+		{ SYS_socket, AF_UNIX, SOCK_STREAM, 0 },
+		{ SYS_socket, AF_INET, SOCK_STREAM, 0 },
+		{ SYS_personality, 0xffffffff, 0, 0 },
+		{ SYS_getpid, 0, 0, 0 },
+		{ SYS_close, -1, 0, EBADF },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int code = command_errno(rows[i].nr, rows[i].a, rows[i].b, 0);
+
+		if (code != rows[i].code)
+			fail_msg("call %ld gave errno %d", rows[i].nr, code);
+	}
+}
+
 static void test_filters(void **state)
 {
 	static const long never[] = { SYS_open,		  SYS_connect,
@@ -159,6 +215,8 @@ static void test_filters(void **state)
 
 	(void)state;
 	for (int kind = 0; kind < FILTER_COUNT; kind++) {
+		if (kind == FILTER_COMMAND) /* test_command_filter() */
+			continue;
 		assert_int_equal(try_call((enum filter_kind)kind, SYS_write, 2, 0, 0), 0);
 		for (size_t i = 0; i < ARRAY_SIZE(never); i++)
 			assert_killed(try_call((enum filter_kind)kind, never[i], -1, 0, 0));
@@ -229,9 +287,8 @@ static void test_private_tmpfs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_close_others),
-		cmocka_unit_test(test_compartment),
-		cmocka_unit_test(test_filters),
+		cmocka_unit_test(test_close_others),   cmocka_unit_test(test_compartment),
+		cmocka_unit_test(test_command_filter), cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_private_tmpfs),
 	};
 

@@ -11,13 +11,16 @@
 static const struct option run_options[] = {
 	{
 		.name = "isolation",
-		.arg = "vm|none",
+		.arg = "vm|process|none",
 		.complete = COMPLETE_VALUES,
-		.values = "vm none",
-		.help = "the wall: a virtual machine (default), or none, to compare",
+		.values = "vm process none",
+		.help = "the wall: a virtual machine (default), namespaces and\n"
+			"filters around a process, or none, to compare",
 		.man = "The wall that the command runs behind.\n"
 		       ".Cm vm ,\n"
 		       "the default, is a virtual machine;\n"
+		       ".Cm process\n"
+		       "is namespaces, a list of system calls and Landlock around a process;\n"
 		       ".Cm none\n"
 		       "is no wall at all, see\n"
 		       ".Sx WALLS .",

@@ -8,12 +8,20 @@
 
 static const char *const names[] = {
 	[RUN_ISOLATION_VM] = "vm",
+	[RUN_ISOLATION_PROCESS] = "process",
 	[RUN_ISOLATION_NONE] = "none",
 };
 static_assert(ARRAY_SIZE(names) == RUN_ISOLATION_COUNT, "a name for every wall");
 
-#define NO_KERNEL "there is no guest, which would boot a kernel"
-#define NO_DEVICE "there is no guest, which would have devices"
+/* Refused by every wall that has no guest. */
+#define WITHOUT_GUEST(why)                                                                         \
+	{                                                                                          \
+		[RUN_ISOLATION_PROCESS] = why, [RUN_ISOLATION_NONE] = why                          \
+	}
+#define NO_KERNEL WITHOUT_GUEST("there is no guest, which would boot a kernel")
+#define NO_DEVICE WITHOUT_GUEST("there is no guest, which would have devices")
+#define NO_MEMORY WITHOUT_GUEST("there is no guest, which would have memory")
+#define NO_LIMIT  WITHOUT_GUEST("limits are not enforced there")
 
 /* Why not, wall by wall; NULL: the option is honoured.  The virtual machine
  * honours all of them. */
@@ -24,18 +32,16 @@ static const struct {
 	[RUN_SET_ISOLATION] = { "isolation", { NULL } },
 	[RUN_SET_ROOTFS] = { "rootfs",
 			     { [RUN_ISOLATION_NONE] = "the command sees the host's own files" } },
-	[RUN_SET_KERNEL] = { "kernel", { [RUN_ISOLATION_NONE] = NO_KERNEL } },
-	[RUN_SET_INITRD] = { "initrd", { [RUN_ISOLATION_NONE] = NO_KERNEL } },
-	[RUN_SET_CMDLINE] = { "cmdline", { [RUN_ISOLATION_NONE] = NO_KERNEL } },
-	[RUN_SET_VHOST_USER] = { "vhost-user", { [RUN_ISOLATION_NONE] = NO_DEVICE } },
-	[RUN_SET_DISK] = { "disk",
-			   { [RUN_ISOLATION_NONE] = "the command sees the host's own disks" } },
+	[RUN_SET_KERNEL] = { "kernel", NO_KERNEL },
+	[RUN_SET_INITRD] = { "initrd", NO_KERNEL },
+	[RUN_SET_CMDLINE] = { "cmdline", NO_KERNEL },
+	[RUN_SET_VHOST_USER] = { "vhost-user", NO_DEVICE },
+	[RUN_SET_DISK] = { "disk", NO_DEVICE },
 	[RUN_SET_NET] = { "net",
 			  { [RUN_ISOLATION_NONE] = "the command is on the host's own network" } },
-	[RUN_SET_CPUS] = { "cpus", { [RUN_ISOLATION_NONE] = "limits are not enforced there" } },
-	[RUN_SET_MEMORY] = { "memory", { [RUN_ISOLATION_NONE] = "limits are not enforced there" } },
-	[RUN_SET_HUGEPAGES] = { "hugepages",
-				{ [RUN_ISOLATION_NONE] = "there is no guest memory" } },
+	[RUN_SET_CPUS] = { "cpus", NO_LIMIT },
+	[RUN_SET_MEMORY] = { "memory", NO_LIMIT },
+	[RUN_SET_HUGEPAGES] = { "hugepages", NO_MEMORY },
 	[RUN_SET_ENV] = { "env", { NULL } },
 	[RUN_SET_WORKDIR] = { "workdir", { NULL } },
 	[RUN_SET_TIMEOUT] = { "timeout", { NULL } },
@@ -43,7 +49,7 @@ static const struct {
 	[RUN_SET_NAME] = { "name", { NULL } },
 	[RUN_SET_REPORT] = { "report", { NULL } },
 	[RUN_SET_VERBOSE] = { "verbose", { NULL } },
-	[RUN_SET_ON_DEVICE_LOSS] = { "on-device-loss", { [RUN_ISOLATION_NONE] = NO_DEVICE } },
+	[RUN_SET_ON_DEVICE_LOSS] = { "on-device-loss", NO_DEVICE },
 	[RUN_SET_SECCOMP] = { "seccomp", { NULL } },
 };
 static_assert(ARRAY_SIZE(options) == RUN_SET_COUNT, "a row for every setting");
@@ -61,7 +67,7 @@ int isolation_parse(const char *text, enum run_isolation *ret, struct err *e)
 			return 0;
 		}
 	}
-	return err_set(e, EINVAL, "must be vm or none");
+	return err_set(e, EINVAL, "must be vm, process or none");
 }
 
 const char *isolation_option(enum run_setting setting)
@@ -85,6 +91,18 @@ int isolation_check(const struct run_config *cfg, struct err *e)
 			return err_set(e, EINVAL, "--%s is not for --isolation %s: %s",
 				       options[s].option, name, why);
 	}
+	if (cfg->nnets)
+		return err_set(e, EINVAL,
+			       "--net with an interface is not for --isolation %s: it has its own "
+			       "loopback only",
+			       name);
+	if (cfg->root.rw)
+		return err_set(e, EINVAL,
+			       "--rootfs with rw is not for --isolation %s: the directory is never "
+			       "written",
+			       name);
+	if (cfg->isolation == RUN_ISOLATION_PROCESS && !cfg->root.path)
+		return err_set(e, EINVAL, "--isolation process needs --rootfs DIR");
 	if (!cfg->argv)
 		return err_set(e, EINVAL,
 			       "--isolation %s needs a command: there is no machine that an "

@@ -9,7 +9,7 @@
 
 #include "vmm/config/run_config.h"
 
-/* "vm", "none" */
+/* "vm", "process", "none" */
 const char *isolation_name(enum run_isolation isolation);
 
 /* 0 or -EINVAL with the words that there are. */

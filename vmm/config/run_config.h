@@ -34,7 +34,12 @@
 #define RUN_TIMEOUT_MAX_S   (10ULL * 366 * 24 * 3600)
 
 /* The wall; the words are in isolation.h. */
-enum run_isolation { RUN_ISOLATION_VM, RUN_ISOLATION_NONE, RUN_ISOLATION_COUNT };
+enum run_isolation {
+	RUN_ISOLATION_VM,
+	RUN_ISOLATION_PROCESS,
+	RUN_ISOLATION_NONE,
+	RUN_ISOLATION_COUNT
+};
 
 /* What the guest boots into; decided by run_config_check(). */
 enum run_boot {

@@ -399,6 +399,7 @@ static void pass_on_the_rest(struct instance *in)
 
 static const struct wall_ops *const walls[] = {
 	[RUN_ISOLATION_VM] = &wall_vm,
+	[RUN_ISOLATION_PROCESS] = &wall_process,
 	[RUN_ISOLATION_NONE] = &wall_none,
 };
 static_assert(ARRAY_SIZE(walls) == RUN_ISOLATION_COUNT, "a wall for every word");

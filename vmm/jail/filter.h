@@ -4,7 +4,7 @@
  * The programs are computed when Bulkhead is built (vmm/jail/generate, with
  * libseccomp) and are constant data here: installing one is a single system
  * call and no library code runs in the process that is to be confined.
- * Default action: SECCOMP_RET_KILL_PROCESS.
+ * Default action: SECCOMP_RET_KILL_PROCESS; of FILTER_COMMAND: EPERM.
  */
 #ifndef JAIL_FILTER_H
 #define JAIL_FILTER_H
@@ -20,6 +20,7 @@ enum filter_kind {
 	FILTER_NET,
 	FILTER_RNG,
 	FILTER_PROBE,
+	FILTER_COMMAND, /* the user's command: calls that are not on the list fail */
 	FILTER_COUNT,
 };
 

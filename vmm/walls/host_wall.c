@@ -22,7 +22,7 @@ void host_wall_init(struct host_wall *w, const struct run_config *cfg,
 		    const struct wall_console *console)
 {
 	w->cfg = cfg;
-	w->sock = w->master = -1;
+	w->sock = w->master = w->keep_fd = -1;
 	w->in = (struct own_init){
 		.cfg = cfg,
 		.sock = -1,
@@ -109,10 +109,26 @@ static void on_exit_of_init(struct vm_process *p)
 
 /* --- starting --- */
 
+/* What the host's command line said, paths and all, would be /proc/1/cmdline.
+ * The strings of argv lie one behind the other, and those of the environment
+ * behind them (execve(2) on Linux); nobody here reads them again. */
+static void wipe_arguments(void)
+{
+	char *from = program_invocation_name, *to = environ ? environ[0] : NULL;
+
+	if (to && from < to)
+		explicit_bzero(from, (size_t)(to - from));
+	else
+		explicit_bzero(from, strlen(from));
+}
+
 /* In the new process.  0 or -errno. */
 static int enter(struct host_wall *w, pid_t parent, int log_fd)
 {
-	const int keep[] = { w->in.sock, log_fd, w->in.std[0], w->in.std[1], w->in.std[2] };
+	const int keep[] = { w->in.sock,   log_fd,	 w->in.std[0],
+			     w->in.std[1], w->in.std[2], w->keep_fd };
+	/* The last is there or not. */
+	unsigned int nkeep = ARRAY_SIZE(keep) - (w->keep_fd < 0);
 	sigset_t all;
 
 	/* A run without a PID namespace is ended by its init when the supervisor
@@ -128,7 +144,9 @@ static int enter(struct host_wall *w, pid_t parent, int log_fd)
 	if (setsid() < 0) /* keys of the terminal are the supervisor's */
 		return neg_errno();
 	prctl(PR_SET_NAME, "bulkhead-init");
-	return fds_close_others(keep, ARRAY_SIZE(keep));
+	if (w->in.own_pids)
+		wipe_arguments();
+	return fds_close_others(keep, nkeep);
 }
 
 static int init_process(struct host_wall *w, pid_t parent, int log_fd)
@@ -162,7 +180,12 @@ static int spawn(struct host_wall *w, struct err *e)
 		_exit(init_process(w, parent, log_pipe[1]));
 	close(log_pipe[1]);
 	if (pid < 0) {
-		int r = err_errno(e, "fork the command's init");
+		int r = err_errno(e, "fork the command's init%s",
+				  w->clone_flags ? " in new namespaces" : "");
+
+		if (w->clone_flags && (r == -EPERM || r == -ENOSPC))
+			err_context(e, "user namespaces are not allowed here (sysctl "
+				       "user.max_user_namespaces, or a security module)");
 
 		close(log_pipe[0]);
 		return r;
@@ -218,7 +241,10 @@ int host_wall_start(struct wall *wall, struct loop *loop, const struct wall_even
 	if (r < 0)
 		return r;
 	w->loop = loop;
-	r = wait_until_ready(w, e);
+	if (w->forked)
+		r = w->forked(w, e);
+	if (r == 0)
+		r = wait_until_ready(w, e);
 	if (r < 0)
 		return r;
 	w->messages = (struct loop_source){ .ready = on_message, .ctx = w };

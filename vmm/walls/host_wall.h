@@ -14,6 +14,10 @@ struct host_wall {
 	const struct run_config *cfg;
 	struct own_init in;   /* what the process is handed */
 	uint64_t clone_flags; /* namespaces for it: CLONE_NEW* */
+	int keep_fd;	      /* one more that it has; -1: none */
+	/* In the supervisor, after the fork: what the process waits for in its
+	 * prepare().  NULL: nothing.  0 or -errno. */
+	int (*forked)(struct host_wall *w, struct err *e);
 	struct loop *loop;
 	struct wall_events events;
 	struct vm_process init;
@@ -40,6 +44,13 @@ void host_wall_shut_down(struct wall *wall);
 void host_wall_stop(struct wall *wall);
 void host_wall_release(struct wall *wall);
 void host_wall_report(const struct wall *wall, json_t *report);
+
+/* All of them, in an initialiser. */
+#define HOST_WALL_OPS                                                                              \
+	.start = host_wall_start, .output_fd = host_wall_fd, .input_fd = host_wall_fd,             \
+	.stream_input = host_wall_stream_input, .signal = host_wall_signal,                        \
+	.shut_down = host_wall_shut_down, .stop = host_wall_stop, .release = host_wall_release,    \
+	.report = host_wall_report
 
 /* Close what start() has opened. */
 void host_wall_close(struct host_wall *w);

@@ -4,9 +4,9 @@
  * report that it has behind any wall.  It is there to compare with.
  *
  * It keeps the user's rights, sees the host's files and network, and is not
- * confined in any way.  What it leaves behind is found by its parents, so a
- * process that nobody's child can be told to be (one that outlives its init's
- * end by SIGKILL) stays.
+ * confined in any way.  What it leaves behind is found by who its parents are,
+ * by the init between it and the supervisor; were that killed by SIGKILL, the
+ * command would die with it, and the command's own children would not.
  */
 #include "vmm/walls/host_wall.h"
 
@@ -34,14 +34,6 @@ static void none_free(struct wall *wall)
 const struct wall_ops wall_none = {
 	.name = "none",
 	.open = none_open,
-	.start = host_wall_start,
-	.output_fd = host_wall_fd,
-	.input_fd = host_wall_fd,
-	.stream_input = host_wall_stream_input,
-	.signal = host_wall_signal,
-	.shut_down = host_wall_shut_down,
-	.stop = host_wall_stop,
-	.release = host_wall_release,
-	.report = host_wall_report,
+	HOST_WALL_OPS,
 	.free = none_free,
 };

@@ -83,6 +83,7 @@ struct wall_ops {
 };
 
 extern const struct wall_ops wall_vm;
+extern const struct wall_ops wall_process;
 extern const struct wall_ops wall_none;
 
 #endif

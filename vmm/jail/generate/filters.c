@@ -4,12 +4,14 @@
  * Writes a C header on standard output (gen/filters.h, included by
  * vmm/jail/filter.c).  The lists are the documentation: one reason per call.
  * A call that is not listed kills the process; the supervisor reports it.
+ * Only the user's command is told EPERM, as in any container.
  *
  * What is noted as "libc" is made by the C library on its own account.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/sched.h>
 #include <linux/kvm.h>
 #include <linux/fs.h>
 #include <seccomp.h>
@@ -20,8 +22,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#include "command.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -233,6 +239,7 @@ static const struct {
 	{ "FILTER_NET", "net", { LIST(common), LIST(device), LIST(net) } },
 	{ "FILTER_RNG", "rng", { LIST(common), LIST(device), LIST(rng) } },
 	{ "FILTER_PROBE", "probe", { LIST(common), LIST(libc), LIST(probe) } },
+	{ "FILTER_COMMAND", "command", { NO_LIST, NO_LIST, NO_LIST } }, /* command.h */
 };
 
 static void die(const char *what, int code)
@@ -275,22 +282,18 @@ struct instruction { /* struct sock_filter, without the kernel's name for it */
 	uint32_t k;
 };
 
-static void print_program(const char *name, const struct list *lists, size_t nlists)
+static void print_program(const char *name, scmp_filter_ctx ctx)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	FILE *tmp = tmpfile();
 	struct instruction in;
 	int rc;
 
-	if (!ctx || !tmp)
-		die("set up", errno);
+	if (!tmp)
+		die("make a temporary file", errno);
 	/* A binary tree: every call costs a handful of comparisons. */
 	rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (rc < 0)
 		die("optimise", -rc);
-	for (size_t i = 0; i < nlists; i++)
-		for (size_t j = 0; j < lists[i].n; j++)
-			add(ctx, &lists[i].rules[j]);
 	rc = seccomp_export_bpf(ctx, fileno(tmp));
 	if (rc < 0)
 		die("export", -rc);
@@ -303,11 +306,68 @@ static void print_program(const char *name, const struct list *lists, size_t nli
 	seccomp_release(ctx);
 }
 
+static void print_lists(const char *name, const struct list *lists, size_t nlists)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+
+	if (!ctx)
+		die("set up", errno);
+	for (size_t i = 0; i < nlists; i++)
+		for (size_t j = 0; j < lists[i].n; j++)
+			add(ctx, &lists[i].rules[j]);
+	print_program(name, ctx);
+}
+
+static void command_rule(scmp_filter_ctx ctx, uint32_t action, int call, unsigned int n,
+			 const struct scmp_arg_cmp *args)
+{
+	int rc = seccomp_rule_add_array(ctx, action, call, n, args);
+
+	if (rc < 0)
+		die("add a rule for the command", -rc);
+}
+
+/* The user's command: what depends on arguments, and the plain list. */
+static void print_command(const char *name)
+{
+	static const uint32_t personalities[] = { PER_LINUX, PER_LINUX32, UNAME26,
+						  PER_LINUX32 | UNAME26, 0xffffffff };
+	/* No new namespaces.  Not CLONE_NEWTIME, a bit of clone's exit signal. */
+	const struct scmp_arg_cmp clone_flags =
+		SCMP_CMP64(0, SCMP_CMP_MASKED_EQ,
+			   CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+				   CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET,
+			   0);
+	/* Virtual sockets know no network namespace. */
+	const struct scmp_arg_cmp below = SCMP_CMP32(0, SCMP_CMP_LT, AF_VSOCK);
+	const struct scmp_arg_cmp above = SCMP_CMP32(0, SCMP_CMP_GT, AF_VSOCK);
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+
+	if (!ctx || seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)) < 0)
+		die("set up", errno);
+	for (size_t i = 0; i < COUNT(command_calls); i++)
+		command_rule(ctx, SCMP_ACT_ALLOW, command_calls[i], 0, NULL);
+	for (size_t i = 0; i < COUNT(personalities); i++) {
+		const struct scmp_arg_cmp is = SCMP_CMP32(0, SCMP_CMP_EQ, personalities[i]);
+
+		command_rule(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1, &is);
+	}
+	command_rule(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, &clone_flags);
+	/* Its flags are in memory: libc falls back to clone. */
+	command_rule(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, NULL);
+	command_rule(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &below);
+	command_rule(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &above);
+	print_program(name, ctx);
+}
+
 int main(void)
 {
 	printf("/* Made by vmm/jail/generate/filters.c.  Do not edit. */\n\n");
 	for (size_t i = 0; i < COUNT(programs); i++)
-		print_program(programs[i].name, programs[i].lists, COUNT(programs[i].lists));
+		if (programs[i].lists[0].rules)
+			print_lists(programs[i].name, programs[i].lists, COUNT(programs[i].lists));
+		else
+			print_command(programs[i].name);
 	printf("static const struct filter_program filter_programs[] = {\n");
 	for (size_t i = 0; i < COUNT(programs); i++)
 		printf("\t[%s] = { %s, \"%s\",\n\t\tsizeof(filter_%s) / sizeof(filter_%s[0]), "

@@ -1,0 +1,111 @@
+/* landlock.c - see landlock.h; landlock(7).  The constants are spelt out: the
+ * build machine's headers may be older than the kernel that runs this. */
+#include "vmm/jail/landlock.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "vmm/base/util.h"
+
+#define ABI_REFER     2 /* Linux 5.19: files may be moved between directories */
+#define ABI_TRUNCATE  3
+#define ABI_IOCTL_DEV 5
+#define ABI_SCOPED    6
+
+#define ACCESS_EXECUTE	  (1ULL << 0)
+#define ACCESS_WRITE_FILE (1ULL << 1)
+#define ACCESS_READ_FILE  (1ULL << 2)
+#define ACCESS_ABI_2	  ((1ULL << 14) - 1)
+#define ACCESS_TRUNCATE	  (1ULL << 14)
+#define ACCESS_IOCTL_DEV  (1ULL << 15)
+
+#define SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
+#define SCOPE_SIGNAL		   (1ULL << 1)
+
+#define RULE_PATH_BENEATH 1
+#define CREATE_VERSION	  1
+
+struct ruleset {
+	uint64_t fs, net, scoped;
+};
+
+struct path_beneath {
+	uint64_t access;
+	int32_t fd;
+} __attribute__((packed));
+
+static long abi(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_VERSION);
+}
+
+int landlock_check(struct err *e)
+{
+	long version = abi();
+
+	if (version >= ABI_REFER)
+		return 0;
+	return err_set(e, EOPNOTSUPP,
+		       "this kernel %s, which keeps the host's files out; it takes %s",
+		       version < 0 ? "has no Landlock" : "has a Landlock of before Linux 5.19",
+		       version < 0 ? "Linux 5.19 with landlock in its lsm= list" : "a newer one");
+}
+
+/* A file that is open already may be opened again, no wider than it is. */
+static int allow_open_file(int ruleset, int fd, uint64_t handled)
+{
+	struct path_beneath rule = { .fd = fd };
+	struct stat st;
+	int mode = fcntl(fd, F_GETFL);
+
+	if (mode < 0 || fstat(fd, &st) < 0 || S_ISDIR(st.st_mode))
+		return 0;
+	mode &= O_ACCMODE;
+	if (mode == O_RDONLY || mode == O_RDWR)
+		rule.access |= ACCESS_READ_FILE;
+	if (mode == O_WRONLY || mode == O_RDWR)
+		rule.access |= ACCESS_WRITE_FILE | ACCESS_TRUNCATE;
+	if (S_ISCHR(st.st_mode))
+		rule.access |= ACCESS_IOCTL_DEV;
+	rule.access &= handled;
+	/* EBADFD: a pipe or socket, which Landlock has no say over. */
+	if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0) < 0 &&
+	    errno != EBADFD)
+		return neg_errno();
+	return 0;
+}
+
+int landlock_confine(const int *fds, unsigned int nfds, struct err *e)
+{
+	long version = abi();
+	struct ruleset set = { .fs = ACCESS_ABI_2 };
+	struct path_beneath rule = { .access = 0 };
+	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int ruleset = -1;
+	int r = 0;
+
+	if (version >= ABI_TRUNCATE)
+		set.fs |= ACCESS_TRUNCATE;
+	if (version >= ABI_IOCTL_DEV)
+		set.fs |= ACCESS_IOCTL_DEV;
+	if (version >= ABI_SCOPED)
+		set.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
+	ruleset = (int)syscall(SYS_landlock_create_ruleset, &set, sizeof(set), 0);
+	if (root < 0 || ruleset < 0)
+		return err_errno(e, "make the Landlock rules");
+	rule.access = set.fs;
+	rule.fd = root;
+	if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0) < 0)
+		return err_errno(e, "add a Landlock rule");
+	for (unsigned int i = 0; r == 0 && i < nfds; i++)
+		r = allow_open_file(ruleset, fds[i], set.fs);
+	if (r < 0)
+		return err_code(e, r, "add a Landlock rule for an open file");
+	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+		return err_errno(e, "confine the process by Landlock");
+	return 0;
+}

@@ -1,0 +1,23 @@
+/*
+ * landlock.h - files beneath "/" only, whatever a process finds a way to name.
+ *
+ * Inside a new root this is what keeps /proc/PID/exe and /proc/PID/fd, which
+ * may lead to files of the host, from being opened or executed.
+ */
+#ifndef JAIL_LANDLOCK_H
+#define JAIL_LANDLOCK_H
+
+#include "vmm/base/err.h"
+
+/* Can it be had, with all that is needed?  0 or -EOPNOTSUPP with the reason. */
+int landlock_check(struct err *e);
+
+/*
+ * Confine this process and what it will start, for good: files beneath "/" and
+ * those of the open `fds` (not their directories; as far as each is open for
+ * reading or writing), and, where the kernel has it, no signals to processes
+ * outside and no abstract sockets of theirs.  Needs no_new_privs.  0 or -errno.
+ */
+int landlock_confine(const int *fds, unsigned int nfds, struct err *e);
+
+#endif

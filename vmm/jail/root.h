@@ -1,0 +1,35 @@
+/*
+ * root.h - a root file system of its own for a process: an overlay over a
+ * directory that is never written, a minimal /dev, and the parts of /proc and
+ * /sys masked or read-only that the OCI runtime spec lists.
+ *
+ * root_open() runs in the supervisor, root_enter() in the process, which is
+ * process 1 of new user, mount, PID, network, IPC, UTS and cgroup namespaces.
+ */
+#ifndef JAIL_ROOT_H
+#define JAIL_ROOT_H
+
+#include <stdbool.h>
+
+#include "vmm/base/err.h"
+
+struct jail_root {
+	char *path; /* of the directory, absolute */
+	int tree;   /* the overlay, mounted nowhere; -1: the process makes it */
+};
+
+/*
+ * The directory `path`, resolved with the caller's rights.  Who may mount
+ * makes the overlay here, in a mount namespace of the calling process's own,
+ * which it is left in: with the host's own rights an overlay knows more
+ * (whiteouts and opaque directories on any kernel, and directories that have
+ * other file systems mounted below).  0 or -errno; root_close() in any case.
+ */
+int root_open(struct jail_root *r, const char *path, struct err *e);
+
+void root_close(struct jail_root *r);
+
+/* `ranges`: the namespace has more ids than 0.  0 or -errno. */
+int root_enter(const struct jail_root *r, bool ranges, struct err *e);
+
+#endif

@@ -1,0 +1,184 @@
+/*
+ * process.c - the process wall: the command in namespaces of its own, under an
+ * overlay of the root directory, with few capabilities, a list of system calls
+ * and Landlock.  docs/process-wall.md says what it protects from.
+ *
+ * The order is the point: the supervisor makes the overlay where it may, forks
+ * init into all namespaces at once, maps its ids; init then builds the root,
+ * and is process 1; the command's process gives up the rest just before it
+ * becomes the command.
+ */
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include <grp.h>
+
+#include "vmm/base/log.h"
+#include "vmm/base/util.h"
+#include "vmm/jail/fd_message.h"
+#include "vmm/jail/filter.h"
+#include "vmm/jail/landlock.h"
+#include "vmm/jail/rights.h"
+#include "vmm/jail/root.h"
+#include "vmm/jail/userns.h"
+#include "vmm/walls/host_wall.h"
+
+#define NAMESPACES                                                                                 \
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
+	 CLONE_NEWCGROUP)
+
+struct process_wall {
+	struct host_wall host; /* first: wall_ops' functions take it */
+	struct jail_root root;
+};
+
+/* What the supervisor tells the new process once its ids are mapped. */
+struct go {
+	bool ranges;
+};
+
+/* --- in init --- */
+
+/* The host's uptime is none of the command's business, and it starts at 0 in a
+ * guest too.  A kernel without time namespaces is no reason to stop. */
+static void own_time(void)
+{
+	struct timespec mono, boot;
+	char text[96];
+	int fd;
+
+	if (unshare(CLONE_NEWTIME) < 0)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	snprintf(text, sizeof(text), "monotonic -%lld 0\nboottime -%lld 0\n",
+		 (long long)mono.tv_sec, (long long)boot.tv_sec);
+	fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (write(fd, text, strlen(text)) < 0)
+		log_warn("cannot set the clocks of the time namespace: %s", strerror(errno));
+	close(fd);
+}
+
+static int loopback_up(struct err *e)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
+		return err_errno(e, "set up the loopback interface");
+	return 0;
+}
+
+static int prepare(void *ctx, struct err *e)
+{
+	struct process_wall *w = ctx;
+	const char *name = w->host.cfg->name ? w->host.cfg->name : "bulkhead";
+	struct go go;
+	int fd;
+	int r = fd_message_receive(w->host.in.sock, &go, sizeof(go), &fd);
+
+	if (r < 0)
+		return err_code(e, r, "wait for the supervisor");
+	/* The groups of who started us would be the command's. */
+	if (go.ranges && setgroups(0, NULL) < 0)
+		return err_errno(e, "leave the groups");
+	r = root_enter(&w->root, go.ranges, e);
+	close_fd(&w->root.tree);
+	if (r < 0)
+		return r;
+	if (sethostname(name, strlen(name)) < 0)
+		return err_errno(e, "set the host name");
+	r = loopback_up(e);
+	if (r < 0)
+		return r;
+	own_time();
+	/* Nobody inside looks into this process, whose program is the host's. */
+	return prctl(PR_SET_DUMPABLE, 0) < 0 ? err_errno(e, "become undumpable") : 0;
+}
+
+/* In the command's process. */
+static int confine(void *ctx, struct err *e)
+{
+	static const int std[] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
+	struct process_wall *w = ctx;
+	int r = rights_limit(e);
+
+	if (r < 0)
+		return r;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_errno(e, "give up new privileges");
+	r = landlock_confine(std, ARRAY_SIZE(std), e);
+	if (r == 0)
+		r = rights_keep(rights_default_capabilities(), e);
+	if (r == 0 && w->host.cfg->seccomp)
+		r = filter_install(FILTER_COMMAND, false, e);
+	return r;
+}
+
+/* --- in the supervisor --- */
+
+static int map_ids(struct host_wall *host, struct err *e)
+{
+	struct go go;
+	int r = userns_map(host->init.c.pid, &go.ranges, e);
+
+	if (r < 0)
+		return r;
+	r = fd_message_send(host->sock, &go, sizeof(go), -1);
+	return r < 0 ? err_code(e, r, "tell the command's init to go on") : 0;
+}
+
+static void process_free(struct wall *wall)
+{
+	struct process_wall *w = (struct process_wall *)wall;
+
+	host_wall_close(&w->host);
+	root_close(&w->root);
+	free(w);
+}
+
+static struct wall *process_open(const struct run_config *cfg, const struct wall_console *console,
+				 struct err *e)
+{
+	struct process_wall *w = calloc(1, sizeof(*w));
+
+	if (!w) {
+		err_set(e, ENOMEM, "no memory");
+		return NULL;
+	}
+	host_wall_init(&w->host, cfg, console);
+	w->root.tree = -1;
+	w->host.clone_flags = NAMESPACES;
+	w->host.forked = map_ids;
+	w->host.in.own_pids = true;
+	w->host.in.prepare = prepare;
+	w->host.in.confine = confine;
+	w->host.in.ctx = w;
+	if (landlock_check(e) < 0) {
+		err_context(e, "--isolation process");
+		process_free((struct wall *)w);
+		return NULL;
+	}
+	if (root_open(&w->root, cfg->root.path, e) < 0) {
+		process_free((struct wall *)w);
+		return NULL;
+	}
+	w->host.keep_fd = w->root.tree;
+	return (struct wall *)w;
+}
+
+const struct wall_ops wall_process = {
+	.name = "process",
+	.open = process_open,
+	HOST_WALL_OPS,
+	.free = process_free,
+};
