@@ -141,7 +141,7 @@ lab:
 	@tests/install-packages demo
 	@tests/lab/lab --shell
 bench: all guests
-	@tests/install-packages demo
+	@tests/install-packages bench
 	@tests/bench/bench $(PART)
 
 # --- installing ---

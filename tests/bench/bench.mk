@@ -2,12 +2,17 @@
 
 BENCH_B := build/bench
 .PHONY: bench-files
-bench-files: $(BENCH_B)/launch $(BENCH_B)/crowd $(BENCH_B)/payload.elf $(BENCH_B)/idle.elf
+bench-files: $(BENCH_B)/true $(BENCH_B)/launch $(BENCH_B)/crowd $(BENCH_B)/payload.elf $(BENCH_B)/idle.elf
 
 $(BENCH_B)/launch $(BENCH_B)/crowd: $(BENCH_B)/%: tests/bench/%.c
 	$(call say,HOSTCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 $(WARN) $(WERROR) -O1 $< -o $@
+
+$(BENCH_B)/true: tests/bench/true.c
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 $(WARN) $(WERROR) -O1 -static -nostdlib -fno-stack-protector $< -o $@
 
 BENCH_PAYLOAD := -I. -nostdlib -static -no-pie -Wl,--build-id=none,-z,noexecstack,-Ttext=0x200000
 $(BENCH_B)/payload.elf: tests/bench/payload.S guest-kernel-config/guest_abi.h
