@@ -7,10 +7,10 @@ that runs meanwhile is: leave the machine alone.
 """
 import collections
 import shutil
-import subprocess
 
+import launch
 import native
-from common import BUILD, OURS, CannotRun, Table, progress, sh
+from common import BUILD, OURS, CannotRun, Table, sh
 
 SUMMARY = "where the CPU time of a launch goes (perf)"
 RUNS = 100
@@ -46,17 +46,13 @@ def kind_of(frames):
     return USER
 
 
-def record(cgroup, cmd, runs):
-    """One recording of all launches."""
+def record(cmd, runs):
+    """One recording of all launches; perf starts them when it is ready."""
+    loop = 'n=$1; shift; while [ $n -gt 0 ]; do "$@" >/dev/null; n=$((n - 1)); done'
     sampler = ["perf", "record", "-q", "-a", "-e", "cpu-clock", "-F", "20000", "-g", "-o", DATA]
-    with subprocess.Popen(sampler, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as perf:
-        for i in range(runs):
-            if perf.poll() is not None:
-                raise CannotRun("perf cannot record here; try: " + " ".join(sampler))
-            sh(BUILD + "/launch", cgroup.path, "20000", *cmd)
-            progress(f"profile: {i + 1}/{runs}")
-        perf.terminate()
-    progress("")
+    done = sh(*sampler, "--", "sh", "-c", loop, "sh", str(runs), *cmd, check=False)
+    if done.returncode:
+        raise CannotRun(f"{' '.join(sampler)}: {done.stderr.strip()}")
 
 
 def samples():
@@ -74,8 +70,9 @@ def run(runs):
         raise CannotRun("perf is needed: apt-get install linux-perf")
     with native.ready() as cgroup:
         cmd = native.bulkhead(BUILD + "/payload.elf", native.disk_image())
-        sh(BUILD + "/launch", cgroup.path, "20000", *cmd)  # warms the caches
-        record(cgroup, cmd, runs)
+        launched = [BUILD + "/launch", cgroup.path, "20000", *cmd]
+        launch.launch(cgroup, cmd)  # it works, and the caches are warm
+        record(launched, runs)
     counts = collections.Counter(kind_of(frames) for frames in samples())
     total = sum(counts.values())
     if not total:
