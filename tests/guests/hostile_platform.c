@@ -169,6 +169,43 @@ static void crash_loaded_flood(void)
 	serve("runs");
 }
 
+/* Everything above, again and again; sends nothing, ends nothing. */
+static void all_ports(void)
+{
+	static volatile uint32_t turn;
+	uint32_t i = turn++;
+
+	out32(BH_EXIT_PORT + 4, BH_EXIT_OP_TEXT | (i & 0x7f));
+	out32(BH_EXIT_PORT + 4, BH_EXIT_OP_PHASE | (1 + (i & 1)));
+	(void)in8(I8042 + 4);
+	(void)in8(I8042);
+	out8(ACPI + 1, (uint8_t)i);
+	out8(BH_PVPANIC_PORT, 2);
+	(void)in8(LSR);
+	out8(IER, (uint8_t)(i & 0x0f));
+	(void)in8(FCR);
+	out8(BH_SERIAL_PORT + 7, (uint8_t)i);
+	(void)mmio_read32(target_dev.base + VIO_INTERRUPT_STATUS);
+	vio_write(&target_dev, VIO_INTERRUPT_ACK, i);
+}
+
+static void second(void)
+{
+	for (;;)
+		all_ports();
+}
+
+/* The second CPU goes on to the machine's end. */
+static void ports_two_cpus(void)
+{
+	unsigned int i;
+
+	cpus_start(second);
+	for (i = 0; i < 500; i++)
+		all_ports();
+	serve("runs");
+}
+
 /* --- ports and addresses that nobody claims --- */
 
 static bool claimed(unsigned int port)
@@ -301,10 +338,10 @@ static const struct hostile_case cases[] = {
 	CASE(serial_registers), CASE(i8042_flood),
 	CASE(acpi_flood),	CASE(exit_text_flood),
 	CASE(exit_phase_flood), CASE(crash_loaded_flood),
-	CASE(ports_read),	CASE(ports_written),
-	CASE(floppy),		CASE(addresses),
-	CASE(memory_end),	CASE(ioapic_registers),
-	CASE(lapic_registers),
+	CASE(ports_two_cpus),	CASE(ports_read),
+	CASE(ports_written),	CASE(floppy),
+	CASE(addresses),	CASE(memory_end),
+	CASE(ioapic_registers), CASE(lapic_registers),
 };
 
 int guest_main(void)

@@ -277,6 +277,9 @@ platform("acpi-flood", "every value in the sleep registers but power-off", "runs
 platform("exit-text-flood", "5000 characters of init's last words", "runs", ALL)
 platform("exit-phase-flood", "3000 phases, every other operation, odd widths", "runs", ALL)
 platform("crash-loaded-flood", "3000 events of pvpanic that are no panic", "runs", ALL)
+add("hostile_platform.elf", cpus=2)(
+    "ports-two-cpus", "all of these ports from two CPUs, the second to the machine's end", "runs",
+    ALL)
 platform("ports-read", "every port is read: unclaimed ones are all ones", "ignored", ALL)
 platform("ports-written", "unclaimed ports are written, all widths", "ignored", ALL)
 platform("floppy", "commands to a floppy controller, which is not there", "ignored", ALL,
