@@ -140,6 +140,10 @@ MUTANTS = [
      "a frame that waits for buffers stays whole", NIC),
     ("net-readable", NET, "if (c.nread || !c.nwrite) {", "if (!c.nwrite) {",
      "a receive buffer that is not writable breaks the ring", NIC),
+    ("net-gone", NET, "if (n < 0 && errno == EAGAIN)\n\t\treturn false;",
+     "if (n < 0)\n\t\treturn false;", "a tap that is gone does not keep the driver's buffers", NIC),
+    ("net-offload", NET, "strerror(-r));\n\treturn r;", "strerror(-r));\n\treturn 0;",
+     "features whose offloads the tap refuses are refused", NIC),
 
     # --- transport, serial, control ports ---
     ("mmio-frozen", MMIO, "if (t->queues[t->queue_sel].ready || !status_is(t, FEATURES_OK, "
