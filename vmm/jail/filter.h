@@ -20,6 +20,7 @@ enum filter_kind {
 	FILTER_NET,
 	FILTER_RNG,
 	FILTER_PROBE,
+	FILTER_INIT,	/* of the process wall, once the command runs */
 	FILTER_COMMAND, /* the user's command: calls that are not on the list fail */
 	FILTER_COUNT,
 };

@@ -383,6 +383,10 @@ int own_init_main(struct own_init *in)
 	close_fd(&master);
 	if (start_command(&l) < 0)
 		return 1;
+	if (in->settle && in->settle(in->ctx, &e) < 0) {
+		tell(in, INIT_FAILED, 0, e.text, -1);
+		return 1;
+	}
 	while (l.stage != DONE)
 		wait_once(&l);
 	if (!l.has_ended)

@@ -51,11 +51,12 @@ struct own_init {
 	unsigned int rows, cols;
 	const char *term;
 	bool own_pids; /* this is process 1 of a PID namespace */
-	/* The wall's own part: in this process before anything else, and in the
-	 * command's process just before it becomes the command.  NULL: nothing.
-	 * 0 or -errno and *e. */
+	/* The wall's own part: in this process before anything else, in the
+	 * command's process just before it becomes the command, and in this one
+	 * once the command runs.  NULL: nothing.  0 or -errno and *e. */
 	int (*prepare)(void *ctx, struct err *e);
 	int (*confine)(void *ctx, struct err *e);
+	int (*settle)(void *ctx, struct err *e);
 	void *ctx;
 };
 

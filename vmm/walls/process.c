@@ -124,6 +124,18 @@ static int confine(void *ctx, struct err *e)
 	return r;
 }
 
+/* In init again: it has started the one thing that it was for. */
+static int settle(void *ctx, struct err *e)
+{
+	const struct process_wall *w = ctx;
+
+	if (!w->host.cfg->seccomp)
+		return 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_errno(e, "give up new privileges");
+	return filter_install(FILTER_INIT, false, e);
+}
+
 /* --- in the supervisor --- */
 
 static int map_ids(struct host_wall *host, struct err *e)
@@ -162,6 +174,7 @@ static struct wall *process_open(const struct run_config *cfg, const struct wall
 	w->host.in.own_pids = true;
 	w->host.in.prepare = prepare;
 	w->host.in.confine = confine;
+	w->host.in.settle = settle;
 	w->host.in.ctx = w;
 	if (landlock_check(e) < 0) {
 		err_context(e, "--isolation process");

@@ -215,6 +215,16 @@ static const struct rule probe[] = {
 	ALLOW(getpid, "the name of a temporary file"),
 };
 
+/* The process wall's own init, once the command runs: it waits, and passes on. */
+static const struct rule init[] = {
+	ALLOW(poll, "waits for orders, children and the end of a stage"),
+	ALLOW(read, "that a child has changed its state"),
+	ALLOW(recvfrom, "orders of the supervisor"),
+	ALLOW(sendmsg, "how the command has ended"),
+	ALLOW(wait4, "reaps"),
+	ALLOW(kill, "signals for the command, the end of what it left"),
+};
+
 struct list {
 	const struct rule *rules;
 	size_t n;
@@ -239,6 +249,7 @@ static const struct {
 	{ "FILTER_NET", "net", { LIST(common), LIST(device), LIST(net) } },
 	{ "FILTER_RNG", "rng", { LIST(common), LIST(device), LIST(rng) } },
 	{ "FILTER_PROBE", "probe", { LIST(common), LIST(libc), LIST(probe) } },
+	{ "FILTER_INIT", "init", { LIST(common), LIST(init), NO_LIST } },
 	{ "FILTER_COMMAND", "command", { NO_LIST, NO_LIST, NO_LIST } }, /* command.h */
 };
 
