@@ -36,8 +36,17 @@ def start_storage_daemon(t, path, *export):
                           f'driver=file,node-name=d,filename={path}', '--export', options)
 
 
-@case(limit=240, table=[('one-queue', 1), ('four-queues', 4)])
-def storage_daemon(t, queues):
+@case(limit=240)
+def storage_daemon_four_queues(t):
+    run_storage_daemon(t, 4)
+
+
+@case(limit=240, long=True)
+def storage_daemon_one_queue(t):
+    run_storage_daemon(t, 1)
+
+
+def run_storage_daemon(t, queues):
     """What it writes for the guest, the host reads, and the other way round."""
     needs('qemu-storage-daemon')
     data = random.Random(9).randbytes(4 * MIB)
@@ -55,7 +64,7 @@ def storage_daemon(t, queues):
     t.same('one sector', got[8 * MIB:8 * MIB + 512], b'sector %-505d' % 7)
 
 
-@case()
+@case(long=True)
 def storage_daemon_read_only(t):
     needs('qemu-storage-daemon')
     path = t.file('d', b'what is there'.ljust(MIB, b'\0'))
@@ -65,7 +74,7 @@ def storage_daemon_read_only(t):
     t.ended(r, 0, out=b'1\nwhat is there\n')
 
 
-@case()
+@case(long=True)
 def storage_daemon_that_dies(t):
     """Its loss while in use ends the guest, with a line that says so."""
     needs('qemu-storage-daemon')

@@ -52,9 +52,6 @@ def lscpu(t):
     t.check('the timer has interrupted every CPU', local and min(map(int, local[1].split())) > 0, text)
 
 
-@case(limit=200)
-def stress_sample(t):
-    stress(t, COMPUTE, 6)
 
 
 @case(limit=300)
