@@ -5,7 +5,7 @@ import random
 
 from harness import case
 
-from cases.root import check_ext4
+from cases.ext4 import check_ext4
 
 MIB = 1 << 20
 

@@ -8,7 +8,7 @@ import re
 from harness import Skip, case
 
 from cases.clock import check_time
-from cases.root import check_ext4
+from cases.ext4 import check_ext4
 
 MIB = 1 << 20
 OURS = '10.9.0.1'

@@ -5,6 +5,8 @@ import shutil
 
 from harness import case
 
+from cases.ext4 import check_ext4
+
 
 def fingerprint(top):
     """Everything that a write below `top` would change."""
@@ -35,14 +37,6 @@ def small_root(t):
     with open(os.path.join(top, 'etc/marker'), 'w', encoding='ascii') as f:
         f.write('one\n')
     return top
-
-
-def check_ext4(t, image):
-    """Clean by its own word, and by a check that believes no word."""
-    state = t.host('dumpe2fs', '-h', image)
-    t.check('the file system is not clean', 'Filesystem state:         clean\n' in state, state)
-    t.check('its journal has to be replayed', 'needs_recovery' not in state, state)
-    t.host('e2fsck', '-f', '-n', image)
 
 
 @case()

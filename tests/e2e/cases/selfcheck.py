@@ -6,7 +6,7 @@ import re
 from harness import Skip, case
 
 from cases.foreign import interrupts
-from cases.root import check_ext4
+from cases.ext4 import check_ext4
 
 MIB = 1 << 20
 # Each checks what it computes, copies or reads back.
