@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <linux/virtio_blk.h>
@@ -256,6 +257,18 @@ static int make_frontend(struct machine *m, unsigned int index, struct err *e)
 	return d->frontend ? 0 : -EIO;
 }
 
+/*
+ * A driver answers each interrupt with an InterruptACK of what it read.  For a
+ * used buffer that means nothing to us (virtio_mmio.h), so it need not come: the
+ * kernel signals an eventfd that nobody reads, and the vCPU goes on.  The ACK of
+ * a config change has another value and arrives.
+ */
+static int take_acks(struct machine *m, uint64_t base, struct err *e)
+{
+	return kvm_ioeventfd(&m->vm, base + VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING,
+			     m->ack_fd, e);
+}
+
 static int add_virtio_device(struct machine *m, unsigned int index, struct err *e)
 {
 	const struct monitor_device *p = &m->params->device[index];
@@ -272,6 +285,8 @@ static int add_virtio_device(struct machine *m, unsigned int index, struct err *
 	for (unsigned int q = 0; r == 0 && q < p->queues; q++)
 		r = kvm_ioeventfd(&m->vm, base + VIRTIO_MMIO_QUEUE_NOTIFY, q,
 				  vhost_user_frontend_kick_fd(d->frontend, q), e);
+	if (r == 0)
+		r = take_acks(m, base, e);
 	if (r == 0)
 		r = kvm_irqfd(&m->vm, irq.gsi, vhost_user_frontend_call_fd(d->frontend), e);
 	if (r == 0)
@@ -407,6 +422,10 @@ int machine_build(struct machine *m, const struct monitor_params *params, struct
 	r = build_vm(m, e);
 	if (r == 0)
 		r = add_platform_devices(m, e);
+	if (r == 0) {
+		m->ack_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		r = m->ack_fd < 0 ? err_errno(e, "make an eventfd") : 0;
+	}
 	for (unsigned int i = 0; r == 0 && i < params->ndevices; i++)
 		r = add_virtio_device(m, i, e);
 	if (r == 0) {

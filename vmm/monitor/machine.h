@@ -51,6 +51,7 @@ struct machine {
 	struct control_sink control;
 	struct console console;
 	struct machine_device device[ARCH_MAX_VIRTIO];
+	int ack_fd; /* an eventfd that nobody reads: see take_acks() */
 	struct arch_cpu_model *model;
 	struct arch_boot boot;
 
