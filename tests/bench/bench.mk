@@ -23,3 +23,16 @@ $(BENCH_B)/idle.elf: tests/bench/payload.S guest-kernel-config/guest_abi.h
 	$(call say,GUEST,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BENCH_PAYLOAD) -DIDLE $< -o $@
+
+# The initrd of the Linux guests that boot in the lab (boot.py).
+.PHONY: bench-lab-files
+bench-lab-files: $(BENCH_B)/launch $(BENCH_B)/first-line.cpio
+$(BENCH_B)/first-line: tests/bench/first-line.c
+	$(call say,MUSLCC,$@)
+	@mkdir -p $(@D)
+	$(Q)musl-gcc -static -Os -std=gnu17 $(filter-out -Wundef,$(WARN)) $(WERROR) -s $< -o $@
+$(BENCH_B)/first-line.cpio: $(BENCH_B)/first-line
+	$(call say,CPIO,$@)
+	$(Q)rm -rf $(BENCH_B)/initrd.d && mkdir -p $(BENCH_B)/initrd.d
+	$(Q)cp $< $(BENCH_B)/initrd.d/init
+	$(Q)cd $(BENCH_B)/initrd.d && echo init | cpio -o -H newc --quiet --owner=0:0 > $(abspath $@)
