@@ -23,7 +23,7 @@ _bulkhead() {
 		prev=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	if ((COMP_CWORD == 1)); then
-		_bulkhead_words 'run doctor device help --help --version'
+		_bulkhead_words 'run ps stop doctor device help --help --version'
 		return
 	fi
 	case ${COMP_WORDS[1]}:$prev in
@@ -50,12 +50,20 @@ _bulkhead() {
 	device:--disk) _bulkhead_files -f ''; return ;;
 	device:--net) _bulkhead_words 'tap= fd='; return ;;
 	device:--seccomp) _bulkhead_words 'on off'; return ;;
-	help:help) _bulkhead_words 'run doctor device help '; return ;;
+	help:help) _bulkhead_words 'run ps stop doctor device help '; return ;;
 	esac
 	case ${COMP_WORDS[1]} in
 	run)
 		names=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --verbose'
 		with_arg=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp'
+		;;
+	ps)
+		names=' --json'
+		with_arg=''
+		;;
+	stop)
+		names=''
+		with_arg=''
 		;;
 	doctor)
 		names=' --json --verbose'

@@ -292,7 +292,8 @@ class Test:
         self.helpers = []
         self.notes = []
         self.problems = []
-        self.env = {'PATH': os.environ['PATH'], 'HOME': shared, 'TERM': 'vt100',
+        self.env = {'PATH': os.environ['PATH'], 'HOME': shared,
+                    'BULKHEAD_RUNTIME_DIR': f'{shared}/instances', 'TERM': 'vt100',
                     'XDG_CACHE_HOME': os.path.join(shared, 'cache'),
                     'BULKHEAD_KERNEL': os.path.join(self.kernels, 'vmlinux')}
         os.makedirs(self.dir)

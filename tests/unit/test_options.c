@@ -180,7 +180,7 @@ static void test_table(void **state)
 	(void)state;
 	cmds = cli_commands(&n);
 	for (size_t c = 0; c < n; c++) {
-		assert_non_null(cmds[c]->set);
+		assert_true(cmds[c]->set || cmds[c]->noptions == 0);
 		assert_true(cmds[c]->noptions <= OPTIONS_MAX);
 		for (size_t i = 0; i < cmds[c]->noptions; i++) {
 			const struct option *o = &cmds[c]->options[i];

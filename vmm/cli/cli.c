@@ -14,10 +14,9 @@ static const struct {
 	const struct command *command;
 	int (*run)(int argc, char **argv, struct err *e, int *ret_status);
 } handlers[] = {
-	{ &command_run, cmd_run },
-	{ &command_doctor, cmd_doctor },
-	{ &command_device, cmd_device },
-	{ &command_help, cmd_help },
+	{ &command_run, cmd_run },	 { &command_ps, cmd_ps },
+	{ &command_stop, cmd_stop },	 { &command_doctor, cmd_doctor },
+	{ &command_device, cmd_device }, { &command_help, cmd_help },
 };
 
 static void print_usage(FILE *out)
@@ -41,13 +40,17 @@ static void print_usage(FILE *out)
 	      out);
 }
 
-/* What was printed must have reached its reader. */
-static int finish(FILE *out, int status, int *ret_status, struct err *e)
+int cli_flush(struct err *e)
 {
-	if (fflush(out) != 0 || ferror(out))
+	if (fflush(stdout) != 0 || ferror(stdout))
 		return err_errno(e, "write to standard output");
-	*ret_status = status;
 	return 0;
+}
+
+static int finish(int status, int *ret_status, struct err *e)
+{
+	*ret_status = status;
+	return cli_flush(e);
 }
 
 static int unknown_command(const char *given, struct err *e)
@@ -85,7 +88,7 @@ int cmd_doctor(int argc, char **argv, struct err *e, int *ret_status)
 		return r;
 	if (result.help) {
 		options_print_help(&command_doctor, stdout);
-		return finish(stdout, 0, ret_status, e);
+		return finish(0, ret_status, e);
 	}
 	return doctor_main(&cfg, ret_status, e);
 }
@@ -97,7 +100,7 @@ static int print_all_completion(int *ret_status, struct err *e)
 
 	cmds = cli_commands(&n);
 	options_print_completion(cmds, n, stdout);
-	return finish(stdout, 0, ret_status, e);
+	return finish(0, ret_status, e);
 }
 
 int cmd_help(int argc, char **argv, struct err *e, int *ret_status)
@@ -114,7 +117,7 @@ int cmd_help(int argc, char **argv, struct err *e, int *ret_status)
 		return print_all_completion(ret_status, e);
 	if (result.help || result.operand == argc) {
 		print_usage(stdout);
-		return finish(stdout, 0, ret_status, e);
+		return finish(0, ret_status, e);
 	}
 	if (argc - result.operand > 1)
 		return err_set(e, EINVAL, "help takes one command");
@@ -125,7 +128,7 @@ int cmd_help(int argc, char **argv, struct err *e, int *ret_status)
 		options_print_man(cmd, stdout);
 	else
 		options_print_help(cmd, stdout);
-	return finish(stdout, 0, ret_status, e);
+	return finish(0, ret_status, e);
 }
 
 /*
@@ -158,11 +161,11 @@ int cli_main(int argc, char **argv, struct err *e, int *ret_status)
 	}
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("bulkhead %s\n", BULKHEAD_VERSION);
-		return finish(stdout, 0, ret_status, e);
+		return finish(0, ret_status, e);
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		print_usage(stdout);
-		return finish(stdout, 0, ret_status, e);
+		return finish(0, ret_status, e);
 	}
 	cmd = cli_find(argv[1]);
 	if (!cmd)

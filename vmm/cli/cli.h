@@ -20,11 +20,15 @@
 struct run_config;
 
 int cmd_run(int argc, char **argv, struct err *e, int *ret_status);
+int cmd_ps(int argc, char **argv, struct err *e, int *ret_status);
+int cmd_stop(int argc, char **argv, struct err *e, int *ret_status);
 int cmd_doctor(int argc, char **argv, struct err *e, int *ret_status);
 int cmd_device(int argc, char **argv, struct err *e, int *ret_status);
 int cmd_help(int argc, char **argv, struct err *e, int *ret_status);
 
 extern const struct command command_run;
+extern const struct command command_ps;
+extern const struct command command_stop;
 extern const struct command command_doctor;
 extern const struct command command_device;
 extern const struct command command_help;
@@ -37,6 +41,9 @@ const struct command *const *cli_commands(size_t *ret_n);
 
 /* The command of that name, or NULL. */
 const struct command *cli_find(const char *name);
+
+/* What was printed must have reached its reader.  0 or -errno. */
+int cli_flush(struct err *e);
 
 /* Do what argv asks for: a command, --help or --version. */
 int cli_main(int argc, char **argv, struct err *e, int *ret_status);

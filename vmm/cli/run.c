@@ -1,6 +1,7 @@
 /* run.c - `bulkhead run`: from argv to an instance. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -11,13 +12,16 @@
 
 static int run(struct run_config *cfg, uint64_t began_ns, int *ret_status, struct err *e)
 {
-	uint64_t random;
+	uint8_t random[16];
 
 	/* So early after the host's boot that there is no entropy yet, a
-	 * blocked start would be worse than a MAC address that is not random. */
-	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
-		random = now_ns();
-	run_config_fill_macs(cfg, random);
+	 * blocked start would be worse than an identity that is not random. */
+	if (getrandom(random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random)) {
+		const uint64_t poor[2] = { now_ns(), (uint64_t)getpid() };
+
+		memcpy(random, poor, sizeof(random));
+	}
+	run_config_fill_id(cfg, random);
 	if (cfg->verbose)
 		log_set_level(LOG_LEVEL_INFO);
 	return instance_run(cfg, began_ns, ret_status, e);

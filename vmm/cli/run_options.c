@@ -275,6 +275,10 @@ static const struct option run_options[] = {
 		       "and\n"
 		       ".Ql - ,\n"
 		       "the first a letter or a digit.\n"
+		       "No two instances of a user have the same at a time;\n"
+		       "without this option\n"
+		       ".Xr bulkhead-ps 1\n"
+		       "shows one that is made up.\n"
 		       "The default host name is\n"
 		       ".Ql bulkhead .",
 		.setting = RUN_SET_NAME,

@@ -441,3 +441,12 @@ void run_config_fill_macs(struct run_config *cfg, uint64_t random)
 		n->has_mac = true;
 	}
 }
+
+void run_config_fill_id(struct run_config *cfg, const uint8_t random[16])
+{
+	uint64_t low;
+
+	memcpy(cfg->id, random, sizeof(cfg->id));
+	memcpy(&low, random, sizeof(low));
+	run_config_fill_macs(cfg, low);
+}

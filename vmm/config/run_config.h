@@ -122,8 +122,9 @@ struct run_config {
 	uint64_t timeout_ns; /* 0: none */
 	enum run_console console;
 	char *console_path;
-	char *name;   /* NULL: not given */
-	char *report; /* NULL: none */
+	char *name;	/* NULL: not given */
+	uint8_t id[16]; /* random, see run_config_fill_id() */
+	char *report;	/* NULL: none */
 	bool verbose;
 	bool continue_on_device_loss;
 	bool seccomp; /* false: --seccomp off */
@@ -183,9 +184,13 @@ int run_config_set_command(struct run_config *cfg, size_t argc, char *const *arg
 int run_config_check(struct run_config *cfg, struct err *e);
 
 /*
- * Give every interface without a MAC address one that is locally administered
- * and unicast, made from `random` and the interface's index.
+ * The instance's identity, from random bytes.  Every interface without a MAC
+ * address gets one that is locally administered and unicast, made from them
+ * and the interface's index.
  */
+void run_config_fill_id(struct run_config *cfg, const uint8_t random[16]);
+
+/* The MAC addresses alone. */
 void run_config_fill_macs(struct run_config *cfg, uint64_t random);
 
 #endif

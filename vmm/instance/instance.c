@@ -15,16 +15,20 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vmm/base/log.h"
 #include "vmm/base/loop.h"
 #include "vmm/base/util.h"
+#include "vmm/instance/control.h"
 #include "vmm/instance/ending.h"
+#include "vmm/instance/registry.h"
 #include "vmm/instance/relay.h"
 #include "vmm/instance/report.h"
 #include "vmm/instance/terminal.h"
 #include "vmm/jail/filter.h"
+#include "vmm/jail/landlock.h"
 #include "vmm/walls/wall.h"
 
 #define ORDERLY_NS	   (5 * NS_PER_S) /* for the guest to power off when asked to */
@@ -42,8 +46,11 @@ struct instance {
 	struct terminal terminal;
 	int signal_fd, user_in, user_out, report_fd, null_fd;
 	struct loop_source signals;
-	struct loop_timer limit;    /* --timeout */
-	struct loop_timer patience; /* an orderly end, or a stop, takes too long */
+	struct loop_timer limit;	  /* --timeout */
+	struct loop_timer patience;	  /* an orderly end, or a stop, takes too long */
+	struct registration registration; /* .fd -1: it is in no list */
+	struct control control;
+	char uuid[RECORD_UUID_LEN + 1];
 	struct report_times times;
 	uint64_t last_sigint_ns;
 	bool ready, stopping, ended;
@@ -146,26 +153,32 @@ static void on_sigint(struct instance *in)
 	stop_now(in);
 }
 
+/* In order; at once if it is ending already. */
+static void end_by_signal(struct instance *in, int signum)
+{
+	char text[64];
+
+	if (in->forced.reason != ENDING_NONE) { /* no more patience */
+		stop_now(in);
+		return;
+	}
+	snprintf(text, sizeof(text), "ended by %s", strsignal(signum));
+	force(in, ENDING_STOPPED, signum, text);
+	shut_down(in, ORDERLY_NS);
+}
+
 static void on_signal(void *ctx, uint32_t events)
 {
 	struct instance *in = ctx;
 	struct signalfd_siginfo si;
-	char text[64];
 
 	(void)events;
 	if (read(in->signal_fd, &si, sizeof(si)) != sizeof(si))
 		return;
-	if (si.ssi_signo == SIGINT) {
+	if (si.ssi_signo == SIGINT)
 		on_sigint(in);
-		return;
-	}
-	if (in->forced.reason != ENDING_NONE) { /* it is ending: no more patience */
-		stop_now(in);
-		return;
-	}
-	snprintf(text, sizeof(text), "ended by %s", strsignal((int)si.ssi_signo));
-	force(in, ENDING_STOPPED, (int)si.ssi_signo, text);
-	shut_down(in, ORDERLY_NS);
+	else
+		end_by_signal(in, (int)si.ssi_signo);
 }
 
 /* --- what the wall tells --- */
@@ -202,6 +215,77 @@ static const struct ending *final_ending(const struct instance *in)
 	if (in->forced.reason == ENDING_TIMEOUT || in->forced.reason == ENDING_ERROR || !own_status)
 		return &in->forced;
 	return &in->ending;
+}
+
+/* --- being in the list --- */
+
+/* A run that was given a name has to have it; another can do without. */
+static int unlisted(const struct instance *in, int r, const struct err *why)
+{
+	if (in->cfg->name)
+		return r;
+	log_warn("'bulkhead ps' will not list this run: %s", why->text);
+	return 0;
+}
+
+static int enlist(struct instance *in, struct err *e)
+{
+	struct registry registry;
+	int r = registry_open(&registry, e);
+
+	if (r == 0) {
+		registry_sweep(&registry, REGISTRY_SWEEP);
+		r = registry_take(&registry, in->cfg->name, in->ops->name, in->uuid,
+				  &in->registration, e);
+		registry_close(&registry);
+	}
+	return r < 0 ? unlisted(in, r, e) : 0;
+}
+
+/* `bulkhead stop` */
+static int verb_stop(void *ctx, char *text, char *answer, size_t size, struct err *e)
+{
+	struct instance *in = ctx;
+
+	(void)text;
+	(void)answer;
+	(void)size;
+	(void)e;
+	end_by_signal(in, SIGTERM);
+	return 0;
+}
+
+static const struct control_verb verbs[] = {
+	{ "stop", verb_stop },
+};
+
+/* It runs: say so, and what it is. */
+static int publish(struct instance *in, struct err *e)
+{
+	const struct run_config *cfg = in->cfg;
+	struct record record = { .pid = getpid() };
+	struct timespec now;
+	int r;
+
+	if (in->registration.fd < 0)
+		return 0;
+	clock_gettime(CLOCK_REALTIME, &now);
+	record.started_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	snprintf(record.uuid, sizeof(record.uuid), "%s", in->uuid);
+	snprintf(record.wall, sizeof(record.wall), "%s", in->ops->name);
+	record_command(record.command, sizeof(record.command), (const char *const *)cfg->argv,
+		       cfg->argc);
+	r = registration_publish(&in->registration, &record, e);
+	if (r == 0)
+		r = control_start(&in->control, in->loop, in->registration.control_fd, verbs,
+				  ARRAY_SIZE(verbs), in);
+	return r < 0 ? unlisted(in, r, e) : 0;
+}
+
+static void unlist(struct instance *in)
+{
+	control_stop(&in->control);
+	registration_end(&in->registration);
 }
 
 /* --- setting up --- */
@@ -284,7 +368,9 @@ static int prepare(struct instance *in, struct wall_console *console, struct err
 		if (in->report_fd < 0)
 			return err_errno(e, "open the report %s for writing", in->cfg->report);
 	}
-	r = open_console(in, console, e);
+	r = enlist(in, e);
+	if (r == 0)
+		r = open_console(in, console, e);
 	if (r < 0)
 		return r;
 	in->wall = in->ops->open(in->cfg, console, e);
@@ -299,6 +385,18 @@ static enum relay_input input_kind(const struct instance *in, const struct wall_
 	if (console->terminal)
 		return RELAY_INPUT_KEYS;
 	return in->ops->stream_input(in->wall) ? RELAY_INPUT_STREAM : RELAY_INPUT_PLAIN;
+}
+
+/* The supervisor opens nothing from now on.  All that it removes is its
+ * directory in the registry; without Landlock that is a promise only. */
+static int confine(const struct instance *in, struct err *e)
+{
+	const struct registration *reg = &in->registration;
+	int r = landlock_limit_removal(&reg->base_fd, reg->fd >= 0 ? 1 : 0, e);
+
+	if (r < 0 && r != -EOPNOTSUPP)
+		return r;
+	return filter_install(FILTER_SUPERVISOR, false, e);
 }
 
 /* Start everything and let it run. */
@@ -331,6 +429,9 @@ static int live(struct instance *in, const struct wall_console *console, struct 
 	 * command without a wall may run programs that are set-user-ID. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_errno(e, "give up new privileges");
+	r = publish(in, e);
+	if (r < 0)
+		return r;
 	r = relay_start(&in->relay, in->loop, input_kind(in, console), in->user_in, in->user_out,
 			in->ops->input_fd(in->wall), in->ops->output_fd(in->wall), e);
 	if (r < 0)
@@ -343,7 +444,7 @@ static int live(struct instance *in, const struct wall_console *console, struct 
 	if (in->cfg->timeout_ns)
 		loop_timer_set(in->loop, &in->limit, in->times.opened + in->cfg->timeout_ns);
 	if (in->cfg->seccomp) {
-		r = filter_install(FILTER_SUPERVISOR, false, e);
+		r = confine(in, e);
 		if (r < 0)
 			return r;
 		in->times.confined = now_ns();
@@ -368,7 +469,7 @@ static void tell_failure(const struct instance *in, const struct err *e)
 
 	snprintf(end.text, sizeof(end.text), "%s", e->text);
 	if (in->report_fd >= 0)
-		report_write(in->report_fd, in->cfg, in->ops, NULL, &end, &in->times);
+		report_write(in->report_fd, in->cfg, in->uuid, in->ops, NULL, &end, &in->times);
 }
 
 static void release(struct instance *in)
@@ -379,6 +480,7 @@ static void release(struct instance *in)
 		in->ops->release(in->wall);
 		in->ops->free(in->wall);
 	}
+	unlist(in);
 	if (in->loop)
 		loop_free(in->loop);
 	close_fd(&in->signal_fd);
@@ -420,10 +522,11 @@ static int run(struct instance *in, int *ret_status, struct err *e)
 	terminal_restore(&in->terminal);
 	log_set_raw(false);
 	in->ops->release(in->wall);
+	unlist(in);
 	end = final_ending(in);
 	tell(in, end);
 	if (in->report_fd >= 0)
-		report_write(in->report_fd, in->cfg, in->ops, in->wall, end, &in->times);
+		report_write(in->report_fd, in->cfg, in->uuid, in->ops, in->wall, end, &in->times);
 	*ret_status = ending_status(end);
 	return 0;
 }
@@ -439,6 +542,8 @@ int instance_run(const struct run_config *cfg, uint64_t began_ns, int *ret_statu
 	in->cfg = cfg;
 	in->ops = walls[cfg->isolation];
 	in->signal_fd = in->user_in = in->user_out = in->report_fd = in->null_fd = -1;
+	in->registration.base_fd = in->registration.fd = in->registration.control_fd = -1;
+	record_uuid(in->uuid, cfg->id);
 	in->times.start = began_ns;
 	in->times.parsed = now_ns();
 	r = run(in, ret_status, e);

@@ -90,8 +90,9 @@ static void finish_timelines(json_t *report, const struct report_times *t)
 		make_timeline(device, t->start, end);
 }
 
-void report_write(int fd, const struct run_config *cfg, const struct wall_ops *ops,
-		  const struct wall *wall, const struct ending *end, const struct report_times *t)
+void report_write(int fd, const struct run_config *cfg, const char *uuid,
+		  const struct wall_ops *ops, const struct wall *wall, const struct ending *end,
+		  const struct report_times *t)
 {
 	char message[ENDING_TEXT_MAX + 128];
 	json_t *report;
@@ -99,10 +100,10 @@ void report_write(int fd, const struct run_config *cfg, const struct wall_ops *o
 
 	ending_message(end, cfg->argc ? cfg->argv[0] : NULL, message, sizeof(message));
 	make_text(message);
-	report = json_pack("{s:s, s:s, s:s?, s:s, s:i, s:s, s:I}", "bulkhead", BULKHEAD_VERSION,
-			   "isolation", ops->name, "name", cfg->name, "reason", ending_word(end),
-			   "status", ending_status(end), "message", message, "wall_ns",
-			   (json_int_t)(now_ns() - t->start));
+	report = json_pack("{s:s, s:s, s:s?, s:s, s:s, s:i, s:s, s:I}", "bulkhead",
+			   BULKHEAD_VERSION, "isolation", ops->name, "name", cfg->name, "uuid",
+			   uuid, "reason", ending_word(end), "status", ending_status(end),
+			   "message", message, "wall_ns", (json_int_t)(now_ns() - t->start));
 	if (!report) {
 		log_error("no memory for the report");
 		return;

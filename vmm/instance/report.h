@@ -26,7 +26,8 @@ struct report_times {
  * what the file held is replaced.
  * A failure is logged: the run's own status is worth more.
  */
-void report_write(int fd, const struct run_config *cfg, const struct wall_ops *ops,
-		  const struct wall *wall, const struct ending *end, const struct report_times *t);
+void report_write(int fd, const struct run_config *cfg, const char *uuid,
+		  const struct wall_ops *ops, const struct wall *wall, const struct ending *end,
+		  const struct report_times *t);
 
 #endif

@@ -16,12 +16,15 @@
 #define ABI_IOCTL_DEV 5
 #define ABI_SCOPED    6
 
-#define ACCESS_EXECUTE	  (1ULL << 0)
-#define ACCESS_WRITE_FILE (1ULL << 1)
-#define ACCESS_READ_FILE  (1ULL << 2)
-#define ACCESS_ABI_2	  ((1ULL << 14) - 1)
-#define ACCESS_TRUNCATE	  (1ULL << 14)
-#define ACCESS_IOCTL_DEV  (1ULL << 15)
+#define ACCESS_EXECUTE	   (1ULL << 0)
+#define ACCESS_WRITE_FILE  (1ULL << 1)
+#define ACCESS_READ_FILE   (1ULL << 2)
+#define ACCESS_REMOVE_DIR  (1ULL << 4)
+#define ACCESS_REMOVE_FILE (1ULL << 5)
+#define ACCESS_ABI_1	   ((1ULL << 13) - 1)
+#define ACCESS_ABI_2	   ((1ULL << 14) - 1)
+#define ACCESS_TRUNCATE	   (1ULL << 14)
+#define ACCESS_IOCTL_DEV   (1ULL << 15)
 
 #define SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
 #define SCOPE_SIGNAL		   (1ULL << 1)
@@ -105,6 +108,33 @@ int landlock_confine(const int *fds, unsigned int nfds, struct err *e)
 		r = allow_open_file(ruleset, fds[i], set.fs);
 	if (r < 0)
 		return err_code(e, r, "add a Landlock rule for an open file");
+	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+		return err_errno(e, "confine the process by Landlock");
+	return 0;
+}
+
+int landlock_limit_removal(const int *dirs, unsigned int ndirs, struct err *e)
+{
+	/* What is open stays as it is: nothing of this is about reading or
+	 * writing, which a process that may not open files cannot begin. */
+	const struct ruleset set = { .fs = ACCESS_ABI_1 };
+	_cleanup_close_ int ruleset = -1;
+
+	/* An older kernel takes the shorter structure. */
+	ruleset = (int)syscall(SYS_landlock_create_ruleset, &set, sizeof(set.fs), 0);
+	if (ruleset < 0 && (errno == ENOSYS || errno == EOPNOTSUPP))
+		return -EOPNOTSUPP;
+	if (ruleset < 0)
+		return err_errno(e, "make the Landlock rules");
+	for (unsigned int i = 0; i < ndirs; i++) {
+		struct path_beneath rule = {
+			.access = ACCESS_REMOVE_DIR | ACCESS_REMOVE_FILE,
+			.fd = dirs[i],
+		};
+
+		if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0) < 0)
+			return err_errno(e, "add a Landlock rule");
+	}
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		return err_errno(e, "confine the process by Landlock");
 	return 0;

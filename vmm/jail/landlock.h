@@ -20,4 +20,11 @@ int landlock_check(struct err *e);
  */
 int landlock_confine(const int *fds, unsigned int nfds, struct err *e);
 
+/*
+ * From now on this process removes files and directories beneath the open
+ * directories `dirs` only, and makes none anywhere.  Needs no_new_privs.
+ * 0; -EOPNOTSUPP where the kernel has no Landlock; -errno.
+ */
+int landlock_limit_removal(const int *dirs, unsigned int ndirs, struct err *e);
+
 #endif
