@@ -50,7 +50,7 @@ static const struct {
 	[RUN_SET_REPORT] = { "report", { NULL } },
 	[RUN_SET_VERBOSE] = { "verbose", { NULL } },
 	[RUN_SET_ON_DEVICE_LOSS] = { "on-device-loss", NO_DEVICE },
-	[RUN_SET_SECCOMP] = { "seccomp", { NULL } },
+	[RUN_SET_SECCOMP] = { "seccomp", { [RUN_ISOLATION_NONE] = "nothing is confined there" } },
 };
 static_assert(ARRAY_SIZE(options) == RUN_SET_COUNT, "a row for every setting");
 

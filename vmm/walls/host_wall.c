@@ -51,8 +51,8 @@ static void take_message(struct host_wall *w, const struct init_msg *m)
 {
 	switch (m->kind) {
 	case INIT_STARTED:
+		w->ready = m->ready;
 		w->started = m->moment;
-		w->events.ready(w->events.ctx);
 		break;
 	case INIT_EXITED:
 		end(w, ENDING_EXITED, m->value & 0xff, "");
@@ -141,7 +141,9 @@ static int enter(struct host_wall *w, pid_t parent, int log_fd)
 	}
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	if (setsid() < 0) /* keys of the terminal are the supervisor's */
+	/* Keys of the terminal are the supervisor's.  The command gets a session
+	 * of its own, this process opens no terminal. */
+	if (setpgid(0, 0) < 0)
 		return neg_errno();
 	prctl(PR_SET_NAME, "bulkhead-init");
 	if (w->in.own_pids)
@@ -196,28 +198,17 @@ static int spawn(struct host_wall *w, struct err *e)
 	return 0;
 }
 
-/* Wait until the command runs: what goes wrong before it is set up is an error
- * of start(). */
-static int wait_until_ready(struct host_wall *w, struct err *e)
+static int take_terminal(struct host_wall *w, struct err *e)
 {
 	struct init_msg m;
-	int fd;
 
 	if (fd_message_receive(w->sock, &m, sizeof(m), &w->master) < 0)
 		return err_set(e, EIO, "the command's init ended before it was set up");
 	m.text[sizeof(m.text) - 1] = '\0';
-	if (m.kind != INIT_READY)
+	if (w->master < 0)
 		return err_set(e, EIO, "%s", m.text);
-	w->ready = m.moment;
-	if (w->master >= 0 && fcntl(w->master, F_SETFL, O_NONBLOCK) < 0)
+	if (fcntl(w->master, F_SETFL, O_NONBLOCK) < 0)
 		return err_errno(e, "set up the command's terminal");
-	/* Nor may a signal be taken before it can be passed on: a command that
-	 * has been heard of is one that gets it. */
-	if (fd_message_receive(w->sock, &m, sizeof(m), &fd) == 0) {
-		m.text[sizeof(m.text) - 1] = '\0';
-		take_message(w, &m);
-	}
-	close_fd(&fd);
 	return 0;
 }
 
@@ -243,13 +234,18 @@ int host_wall_start(struct wall *wall, struct loop *loop, const struct wall_even
 	w->loop = loop;
 	if (w->forked)
 		r = w->forked(w, e);
-	if (r == 0)
-		r = wait_until_ready(w, e);
+	if (r == 0 && w->in.terminal)
+		r = take_terminal(w, e);
 	if (r < 0)
 		return r;
 	w->messages = (struct loop_source){ .ready = on_message, .ctx = w };
 	r = loop_add(loop, &w->messages, w->sock, EPOLLIN);
-	return r < 0 ? err_code(e, r, "watch the command's init") : 0;
+	if (r < 0)
+		return err_code(e, r, "watch the command's init");
+	/* Nobody waits until the command runs: orders and input wait for it in
+	 * the socket and the terminal, and no signal is lost. */
+	w->events.ready(w->events.ctx);
+	return 0;
 }
 
 /* --- the rest --- */
@@ -297,11 +293,14 @@ void host_wall_release(struct wall *wall)
 	if (!w->loop) /* it was never started */
 		return;
 	loop_remove(w->loop, &w->messages);
+	/* It has said so: nothing is left, and it is about to exit. */
+	if (w->ended && vm_process_reap(&w->init, true))
+		return;
 	/* Init ends what is left; with a PID namespace its own end does. */
-	if (w->init.running && !w->ended && !w->in.own_pids)
+	if (w->init.running && !w->in.own_pids) {
 		host_wall_stop(wall);
-	if (!w->in.own_pids || w->ended)
 		vm_process_reap_soon(&w->init, STOP_MS);
+	}
 	vm_process_kill(&w->init);
 	vm_process_reap(&w->init, true);
 }

@@ -33,6 +33,7 @@ static void none_free(struct wall *wall)
 
 const struct wall_ops wall_none = {
 	.name = "none",
+	.unconfined = true,
 	.open = none_open,
 	HOST_WALL_OPS,
 	.free = none_free,

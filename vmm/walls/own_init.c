@@ -49,23 +49,36 @@ struct life {
 	pid_t command;
 	enum stage stage;
 	uint64_t deadline;
+	uint64_t ready; /* when set_up() was done */
 	int status;	/* of the command, see wait(2) */
 	bool has_ended; /* `status` is valid */
 };
 
-/* What the command's process could not do before it became the command. */
+/* What the command's process could not do before it became the command; all
+ * zero: it did. */
 struct failure {
 	int exec_errno; /* or 0: */
 	struct err e;
 };
 
-static void tell(const struct own_init *in, enum init_msg_kind kind, int value, const char *text,
-		 int fd)
+static void tell_with_fd(const struct life *l, enum init_msg_kind kind, int value, const char *text,
+			 int fd)
 {
-	struct init_msg m = { .kind = kind, .value = value, .moment = now_ns() };
+	struct init_msg m = {
+		.kind = kind,
+		.value = value,
+		.moment = now_ns(),
+		.ready = l->ready,
+	};
+
 	snprintf(m.text, sizeof(m.text), "%s", text);
 	/* Nobody listens any more: the socket's end is seen by the loop. */
-	fd_message_send(in->sock, &m, sizeof(m), fd);
+	fd_message_send(l->in->sock, &m, sizeof(m), fd);
+}
+
+static void tell(const struct life *l, enum init_msg_kind kind, int value, const char *text)
+{
+	tell_with_fd(l, kind, value, text, -1);
 }
 
 /* --- starting the command --- */
@@ -131,7 +144,8 @@ static int make_terminal(struct life *l, int *ret_master, struct err *e)
 	return 0;
 }
 
-/* In the command's process.  Returns when it did not become the command. */
+/* In the command's process.  Returns when it did not become the command.  What
+ * it leaves in *f is ours too, see fork_command(). */
 static void become_command(struct life *l, char **env, struct failure *f)
 {
 	struct own_init *in = l->in;
@@ -159,34 +173,22 @@ static void become_command(struct life *l, char **env, struct failure *f)
 	f->exec_errno = exec_in_path(in->cfg->argv, in->cfg->argc, env);
 }
 
+/*
+ * vfork: our memory is the new process's until it is the command, and we wait.
+ * Copying it (its page tables, and then each page that either writes) would be
+ * half of what a run without a wall costs.  What is given up in there is the
+ * process's own: ids, capabilities, filters, signals and files are not shared.
+ */
 static int fork_command(struct life *l, char **env, struct failure *f)
 {
-	const char *text = (const char *)f;
-	size_t got = 0;
-	ssize_t n;
-	int failed[2];
-
-	if (pipe2(failed, O_CLOEXEC) < 0)
-		return err_errno(&f->e, "start the command");
-	l->command = fork();
+	l->command = vfork();
 	if (l->command == 0) {
 		become_command(l, env, f);
-		_exit(write_all(failed[1], text, sizeof(*f)) < 0 ? 126 : 127);
+		_exit(127);
 	}
-	close(failed[1]);
-	if (l->command < 0) {
-		close(failed[0]);
+	if (l->command < 0)
 		return err_errno(&f->e, "start the command");
-	}
-	/* A successful exec closes the other end: end of file. */
-	while (got < sizeof(*f)) {
-		n = read(failed[0], (char *)f + got, sizeof(*f) - got);
-		if (n == 0 || (n < 0 && errno != EINTR))
-			break;
-		got += n > 0 ? (size_t)n : 0;
-	}
-	close(failed[0]);
-	if (got == 0)
+	if (!f->exec_errno && !f->e.text[0])
 		return 0;
 	waitpid(l->command, NULL, 0);
 	return -EIO;
@@ -195,7 +197,7 @@ static int fork_command(struct life *l, char **env, struct failure *f)
 /* 0, or the message is sent. */
 static int start_command(struct life *l)
 {
-	struct own_init *in = l->in;
+	const struct own_init *in = l->in;
 	const char *term = in->term ? in->term : "linux";
 	struct failure f = { .exec_errno = 0 };
 	char **env = exec_env((const char *const *)in->cfg->env, in->cfg->nenv,
@@ -206,15 +208,15 @@ static int start_command(struct life *l)
 		r = fork_command(l, env, &f);
 	free(env);
 	if (r == 0) {
-		tell(in, INIT_STARTED, 0, "", -1);
+		tell(l, INIT_STARTED, 0, "");
 		return 0;
 	}
 	if (!f.exec_errno)
-		tell(in, INIT_FAILED, 0, f.e.text, -1);
+		tell(l, INIT_FAILED, 0, f.e.text);
 	else if (f.exec_errno == ENOENT || f.exec_errno == ENOTDIR || f.exec_errno == ENAMETOOLONG)
-		tell(in, INIT_NOT_FOUND, f.exec_errno, "", -1);
+		tell(l, INIT_NOT_FOUND, f.exec_errno, "");
 	else
-		tell(in, INIT_NOT_EXECUTABLE, f.exec_errno, "", -1);
+		tell(l, INIT_NOT_EXECUTABLE, f.exec_errno, "");
 	return r;
 }
 
@@ -376,25 +378,27 @@ int own_init_main(struct own_init *in)
 	int master = -1;
 
 	if (set_up(&l, &master, &e) < 0) {
-		tell(in, INIT_FAILED, 0, e.text, -1);
+		tell(&l, INIT_FAILED, 0, e.text);
 		return 1;
 	}
-	tell(in, INIT_READY, 0, "", master);
+	l.ready = now_ns();
+	if (master >= 0)
+		tell_with_fd(&l, INIT_TERMINAL, 0, "", master);
 	close_fd(&master);
 	if (start_command(&l) < 0)
 		return 1;
 	if (in->settle && in->settle(in->ctx, &e) < 0) {
-		tell(in, INIT_FAILED, 0, e.text, -1);
+		tell(&l, INIT_FAILED, 0, e.text);
 		return 1;
 	}
 	while (l.stage != DONE)
 		wait_once(&l);
 	if (!l.has_ended)
-		tell(in, INIT_FAILED, 0,
-		     "the command does not end, even by SIGKILL (it waits in the kernel)", -1);
+		tell(&l, INIT_FAILED, 0,
+		     "the command does not end, even by SIGKILL (it waits in the kernel)");
 	else if (WIFSIGNALED(l.status))
-		tell(in, INIT_SIGNALED, WTERMSIG(l.status), "", -1);
+		tell(&l, INIT_SIGNALED, WTERMSIG(l.status), "");
 	else
-		tell(in, INIT_EXITED, WEXITSTATUS(l.status), "", -1);
+		tell(&l, INIT_EXITED, WEXITSTATUS(l.status), "");
 	return 0;
 }

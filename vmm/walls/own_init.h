@@ -16,7 +16,7 @@
 #include "vmm/config/run_config.h"
 
 enum init_msg_kind {
-	INIT_READY = 1,	     /* all is set up; the terminal's fd comes with it */
+	INIT_TERMINAL = 1,   /* the terminal's fd comes with it; not without one */
 	INIT_STARTED,	     /* the command's first instruction is next */
 	INIT_EXITED,	     /* value: the command's status */
 	INIT_SIGNALED,	     /* value: the signal that ended it */
@@ -29,6 +29,7 @@ struct init_msg {
 	uint32_t kind;
 	int32_t value;
 	uint64_t moment; /* now_ns() */
+	uint64_t ready;	 /* when all was set up for the command; 0: not yet */
 	char text[ERR_TEXT_MAX];
 };
 

@@ -42,6 +42,7 @@ struct wall;
 
 struct wall_ops {
 	const char *name; /* as in --isolation */
+	bool unconfined;  /* there is nothing that a filter of the supervisor would guard */
 
 	/* Open and check everything that `cfg` names; `cfg` outlives the wall.
 	 * NULL and *e on failure. */
