@@ -2,12 +2,14 @@
 #include "vmm/walls/descendants.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vmm/base/util.h"
@@ -103,4 +105,24 @@ void descendants_signal(int sig)
 		if (f.members[i].ours)
 			kill(f.members[i].pid, sig);
 	free(f.members);
+}
+
+bool descendants_end(uint64_t limit_ns)
+{
+	static const struct timespec again = { .tv_nsec = 20 * (long)NS_PER_MS };
+	uint64_t deadline = now_ns() + limit_ns;
+
+	for (;;) {
+		pid_t pid;
+
+		do {
+			pid = waitpid(-1, NULL, WNOHANG);
+		} while (pid > 0);
+		if (pid < 0 && errno == ECHILD)
+			return true;
+		if (now_ns() >= deadline)
+			return false;
+		descendants_signal(SIGKILL);
+		nanosleep(&again, NULL);
+	}
 }

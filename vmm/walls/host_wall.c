@@ -12,11 +12,14 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/jail/fd_message.h"
 #include "vmm/instance/ending.h"
+#include "vmm/walls/descendants.h"
 
-#define STOP_MS 2500 /* for init to end everything, before it is killed */
+#define LEFTOVERS_NS (2 * NS_PER_S)
+#define STOP_MS	     2500 /* for init to end everything, before it is killed */
 
 void host_wall_init(struct host_wall *w, const struct run_config *cfg,
 		    const struct wall_console *console)
@@ -49,6 +52,7 @@ static void end(struct host_wall *w, enum ending_reason reason, int value, const
 
 static void take_message(struct host_wall *w, const struct init_msg *m)
 {
+	w->told = m->kind != INIT_STARTED && m->kind != INIT_FAILED;
 	switch (m->kind) {
 	case INIT_STARTED:
 		w->ready = m->ready;
@@ -294,7 +298,7 @@ void host_wall_release(struct wall *wall)
 		return;
 	loop_remove(w->loop, &w->messages);
 	/* It has said so: nothing is left, and it is about to exit. */
-	if (w->ended && vm_process_reap(&w->init, true))
+	if (w->told && vm_process_reap(&w->init, true))
 		return;
 	/* Init ends what is left; with a PID namespace its own end does. */
 	if (w->init.running && !w->in.own_pids) {
@@ -303,6 +307,9 @@ void host_wall_release(struct wall *wall)
 	}
 	vm_process_kill(&w->init);
 	vm_process_reap(&w->init, true);
+	/* It could not say that nothing is left. */
+	if (!w->in.own_pids && !descendants_end(LEFTOVERS_NS))
+		log_warn("processes are left that SIGKILL does not end");
 }
 
 void host_wall_report(const struct wall *wall, json_t *report)

@@ -26,6 +26,7 @@ struct host_wall {
 	int master; /* of the command's terminal, or -1 */
 	uint64_t ready, started;
 	bool stopped; /* we asked for its end at once */
+	bool told;    /* by init: how the command ended, and that nothing is left */
 	bool ended;
 };
 
@@ -45,9 +46,9 @@ void host_wall_stop(struct wall *wall);
 void host_wall_release(struct wall *wall);
 void host_wall_report(const struct wall *wall, json_t *report);
 
-/* All of them, in an initialiser. */
-#define HOST_WALL_OPS                                                                              \
-	.start = host_wall_start, .output_fd = host_wall_fd, .input_fd = host_wall_fd,             \
+/* All of them, in an initialiser; `begin` is host_wall_start() or calls it. */
+#define HOST_WALL_OPS(begin)                                                                       \
+	.start = begin, .output_fd = host_wall_fd, .input_fd = host_wall_fd,                       \
 	.stream_input = host_wall_stream_input, .signal = host_wall_signal,                        \
 	.shut_down = host_wall_shut_down, .stop = host_wall_stop, .release = host_wall_release,    \
 	.report = host_wall_report

@@ -5,10 +5,22 @@
  *
  * It keeps the user's rights, sees the host's files and network, and is not
  * confined in any way.  What it leaves behind is found by who its parents are,
- * by the init between it and the supervisor; were that killed by SIGKILL, the
- * command would die with it, and the command's own children would not.
+ * by the init between it and the supervisor, or by the supervisor if that was
+ * killed.
  */
+#include <errno.h>
+#include <sys/prctl.h>
+
 #include "vmm/walls/host_wall.h"
+
+/* Whose parents have died becomes init's child, and ours when init has. */
+static int none_start(struct wall *wall, struct loop *loop, const struct wall_events *events,
+		      struct err *e)
+{
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return err_errno(e, "become the reaper of the command's processes");
+	return host_wall_start(wall, loop, events, e);
+}
 
 static struct wall *none_open(const struct run_config *cfg, const struct wall_console *console,
 			      struct err *e)
@@ -35,6 +47,6 @@ const struct wall_ops wall_none = {
 	.name = "none",
 	.unconfined = true,
 	.open = none_open,
-	HOST_WALL_OPS,
+	HOST_WALL_OPS(none_start),
 	.free = none_free,
 };

@@ -192,6 +192,6 @@ static struct wall *process_open(const struct run_config *cfg, const struct wall
 const struct wall_ops wall_process = {
 	.name = "process",
 	.open = process_open,
-	HOST_WALL_OPS,
+	HOST_WALL_OPS(host_wall_start),
 	.free = process_free,
 };
