@@ -167,6 +167,16 @@ static void end_by_signal(struct instance *in, int signum)
 	shut_down(in, ORDERLY_NS);
 }
 
+static void on_resize(struct instance *in)
+{
+	unsigned int rows, cols;
+
+	if (!in->terminal.raw || !in->ops->resize)
+		return;
+	terminal_size(STDIN_FILENO, &rows, &cols);
+	in->ops->resize(in->wall, rows, cols);
+}
+
 static void on_signal(void *ctx, uint32_t events)
 {
 	struct instance *in = ctx;
@@ -177,6 +187,8 @@ static void on_signal(void *ctx, uint32_t events)
 		return;
 	if (si.ssi_signo == SIGINT)
 		on_sigint(in);
+	else if (si.ssi_signo == SIGWINCH)
+		on_resize(in);
 	else
 		end_by_signal(in, (int)si.ssi_signo);
 }
@@ -332,7 +344,7 @@ static int open_console(struct instance *in, struct wall_console *console, struc
 
 static int open_signals(struct instance *in, struct err *e)
 {
-	static const int taken[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	static const int taken[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH };
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -275,6 +276,15 @@ static bool order(const struct host_wall *w, enum init_order_kind kind, int valu
 bool host_wall_signal(struct wall *wall, int signum)
 {
 	return order((const struct host_wall *)wall, INIT_ORDER_SIGNAL, signum);
+}
+
+/* The kernel tells the terminal's foreground processes (SIGWINCH). */
+void host_wall_resize(struct wall *wall, unsigned int rows, unsigned int cols)
+{
+	const struct winsize size = { .ws_row = (unsigned short)rows,
+				      .ws_col = (unsigned short)cols };
+
+	ioctl(((const struct host_wall *)wall)->master, TIOCSWINSZ, &size);
 }
 
 void host_wall_shut_down(struct wall *wall)

@@ -41,6 +41,7 @@ int host_wall_start(struct wall *wall, struct loop *loop, const struct wall_even
 int host_wall_fd(const struct wall *wall);
 bool host_wall_stream_input(const struct wall *wall);
 bool host_wall_signal(struct wall *wall, int signum);
+void host_wall_resize(struct wall *wall, unsigned int rows, unsigned int cols);
 void host_wall_shut_down(struct wall *wall);
 void host_wall_stop(struct wall *wall);
 void host_wall_release(struct wall *wall);
@@ -50,8 +51,8 @@ void host_wall_report(const struct wall *wall, json_t *report);
 #define HOST_WALL_OPS(begin)                                                                       \
 	.start = begin, .output_fd = host_wall_fd, .input_fd = host_wall_fd,                       \
 	.stream_input = host_wall_stream_input, .signal = host_wall_signal,                        \
-	.shut_down = host_wall_shut_down, .stop = host_wall_stop, .release = host_wall_release,    \
-	.report = host_wall_report
+	.resize = host_wall_resize, .shut_down = host_wall_shut_down, .stop = host_wall_stop,      \
+	.release = host_wall_release, .report = host_wall_report
 
 /* Close what start() has opened. */
 void host_wall_close(struct host_wall *w);

@@ -67,6 +67,10 @@ struct wall_ops {
 	 * by now: it goes through the console. */
 	bool (*signal)(struct wall *w, int signum);
 
+	/* The window of the user's terminal has another size.  NULL: the command
+	 * cannot be told. */
+	void (*resize)(struct wall *w, unsigned int rows, unsigned int cols);
+
 	/* Ask it to end in order (the power button, SIGTERM). */
 	void (*shut_down)(struct wall *w);
 

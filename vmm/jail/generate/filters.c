@@ -115,6 +115,8 @@ static const struct rule supervisor[] = {
 	ALLOW(getsockopt, "who asks there"),
 	ALLOW(unlinkat, "the instance's directory, at the end; Landlock says which"),
 	ALLOW_IOCTL(TCGETS, "libc: is it a terminal"),
+	ALLOW_IOCTL(TIOCGWINSZ, "the window of the terminal has another size"),
+	ALLOW_IOCTL(TIOCSWINSZ, "the command's terminal gets it"),
 	ALLOW_IOCTL(TCSETSW, "the terminal is restored"),
 	ALLOW_IOCTL(TCSETS, "the terminal is restored"),
 	ALLOW(getpid, "libc: abort"),
