@@ -236,6 +236,7 @@ static int reset_device(struct vhost_user_backend *b, struct vhost_user_msg *msg
 		struct vhost_user_ring *r = &b->ring[q];
 
 		vhost_user_ring_stop(b, q);
+		close_fd(&r->err_fd);
 		r->enabled = r->have_addr = false;
 		r->num = r->base = 0;
 	}

@@ -142,6 +142,7 @@ void vhost_user_ring_stop(struct vhost_user_backend *b, unsigned int q)
 	r->started = false;
 	r->refused = false;
 	vhost_user_ring_set_kick(b, q, -1);
+	close_fd(&r->call_fd);
 }
 
 int vhost_user_ring_set_kick(struct vhost_user_backend *b, unsigned int q, int fd)

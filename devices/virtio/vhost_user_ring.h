@@ -62,7 +62,8 @@ bool vhost_user_ring_active(const struct vhost_user_backend *b, unsigned int q);
 int vhost_user_ring_update(struct vhost_user_backend *b, unsigned int q);
 
 /* Bring to rest, keeping its place (pause), or for good (stop: the base to
- * go on from is in ring.base then, the kick fd is closed). */
+ * go on from is in ring.base then; kick and call fd are closed, since front
+ * ends send them at each start, and the error fd is kept, since they do not). */
 void vhost_user_ring_pause(struct vhost_user_backend *b, unsigned int q);
 void vhost_user_ring_stop(struct vhost_user_backend *b, unsigned int q);
 

@@ -1,5 +1,6 @@
 /* test_vhost_user_backend.c - the back end's manners: what it accepts, what it
  * refuses, what ends it.  The device behind it is virtio-rng. */
+#include <dirent.h>
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -249,6 +250,45 @@ static void reset_device(void **state)
 	works(f);
 }
 
+/* fds of this process, that of the device's thread included. */
+static unsigned int open_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* A ring that is not used any more keeps nothing: a driver may have had many
+ * and go on with one.  The error fd stays: front ends send it once. */
+static void stopped_ring_lets_go(void **state)
+{
+	struct front_end *f = *state;
+	unsigned int before;
+
+	front_negotiate(f, 0);
+	before = open_fds();
+	assert_int_equal(front_vring_fd(f, VHOST_USER_SET_VRING_ERR, 0, f->err[0]), 0);
+	front_init_driver(f, 0, 8);
+	front_start_queue(f, 0, 0);
+	works(f);
+	assert_in_range(open_fds(), before + 3, before + 4); /* memory */
+	front_stop_queue(f, 0);
+	assert_in_range(open_fds(), before + 1, before + 2);
+	/* One that was never started as well. */
+	assert_int_equal(front_vring_fd(f, VHOST_USER_SET_VRING_CALL, 0, f->call[0]), 0);
+	front_stop_queue(f, 0);
+	assert_in_range(open_fds(), before + 1, before + 2);
+	front_start_queue(f, 0, 1);
+	works(f);
+	assert_int_equal(front_u64(f, VHOST_USER_RESET_DEVICE, 0), 0);
+	assert_in_range(open_fds(), before, before + 1);
+}
+
 static void config_limits(void **state)
 {
 	static const struct {
@@ -392,19 +432,13 @@ static void interrupts_are_batched(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(hang_up_is_an_orderly_end),
-		TEST(reconnect),
-		TEST(unknown_requests),
-		TEST(features_are_checked),
-		TEST(disabled_ring_rests),
-		TEST(geometry_is_frozen),
-		TEST(bad_geometry_is_refused),
-		TEST(memory_table_may_change),
-		TEST(fds_may_be_withdrawn),
-		TEST(reset_device),
-		TEST(config_limits),
-		TEST(violations_end_the_process),
-		TEST(bad_memory_tables_end_the_process),
+		TEST(hang_up_is_an_orderly_end),  TEST(reconnect),
+		TEST(unknown_requests),		  TEST(features_are_checked),
+		TEST(disabled_ring_rests),	  TEST(geometry_is_frozen),
+		TEST(bad_geometry_is_refused),	  TEST(memory_table_may_change),
+		TEST(fds_may_be_withdrawn),	  TEST(reset_device),
+		TEST(stopped_ring_lets_go),	  TEST(config_limits),
+		TEST(violations_end_the_process), TEST(bad_memory_tables_end_the_process),
 		TEST(interrupts_are_batched),
 	};
 
