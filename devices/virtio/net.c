@@ -371,22 +371,25 @@ static void net_quiesce(void *ctx, unsigned int q)
 
 #define BIT(n) (UINT64_C(1) << (n))
 
+/* All or nothing: a tap that refuses leaves what was agreed upon before. */
 static int net_set_features(void *ctx, uint64_t f)
 {
 	struct net *net = ctx;
 	bool tso = f & (BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6));
 	uint32_t mtu = net->params->mtu ? net->params->mtu : 1500;
-	int r;
+	int r = 0;
 
+	if (net->params->offloads)
+		r = tap_set_offload(net->params->tap_fd, f & BIT(VIRTIO_NET_F_GUEST_CSUM),
+				    f & BIT(VIRTIO_NET_F_GUEST_TSO4),
+				    f & BIT(VIRTIO_NET_F_GUEST_TSO6));
+	if (r < 0) {
+		log_error("%s: set the tap's offloads: %s", net->seat->name, strerror(-r));
+		return r;
+	}
 	net->mergeable = f & BIT(VIRTIO_NET_F_MRG_RXBUF);
 	net->want = tso ? LARGEST : TAP_HEADER_LEN + ETHER_HDR + mtu;
-	if (!net->params->offloads)
-		return 0;
-	r = tap_set_offload(net->params->tap_fd, f & BIT(VIRTIO_NET_F_GUEST_CSUM),
-			    f & BIT(VIRTIO_NET_F_GUEST_TSO4), f & BIT(VIRTIO_NET_F_GUEST_TSO6));
-	if (r < 0)
-		log_error("%s: set the tap's offloads: %s", net->seat->name, strerror(-r));
-	return r;
+	return 0;
 }
 
 static uint64_t offered_features(const struct net_params *p)

@@ -192,8 +192,10 @@ static int set_features(struct vhost_user_backend *b, struct vhost_user_msg *msg
 		b->have_features = false;
 		return REFUSED;
 	}
-	if (b->dev.set_features(b->dev.ctx, f) < 0)
+	if (b->dev.set_features(b->dev.ctx, f) < 0) {
+		b->have_features = false;
 		return REFUSED;
+	}
 	b->features = f;
 	b->have_features = true;
 	b->enable_needed = msg->payload.u64 & protocol;
