@@ -14,6 +14,17 @@
 
 #define LOG_LINES_MAX 100 /* per process: a guest may not fill the host's logs */
 
+/* A device's lines begin with its name: it may run by itself.  Others' do not. */
+static void log_text_line(const struct vm_process *p, const char *text)
+{
+	size_t n = strlen(p->name);
+
+	if (strncmp(text, p->name, n) == 0 && strncmp(text + n, ": ", 2) == 0)
+		log_warn("%s", text);
+	else
+		log_warn("%s: %s", p->name, text);
+}
+
 /* Print what a process logged, line by line, made printable. */
 static void log_text(struct vm_process *p, const char *data, size_t len)
 {
@@ -28,7 +39,7 @@ static void log_text(struct vm_process *p, const char *data, size_t len)
 		p->line_len = 0;
 		if (p->log_lines >= LOG_LINES_MAX)
 			continue;
-		log_warn("%s: %s", p->name, printable(line, sizeof(line), p->line));
+		log_text_line(p, printable(line, sizeof(line), p->line));
 		if (++p->log_lines == LOG_LINES_MAX)
 			log_warn("%s: further messages are not shown", p->name);
 	}
