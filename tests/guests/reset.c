@@ -5,6 +5,7 @@
  * kernel has given to somebody else.
  *
  * ms=N: how long to watch.  lost=1: the device does not outlive the reset.
+ * leave=N: no reset, the machine ends with status N while the read is under way.
  */
 #include "tests/guests/lib/smp.h"
 #include "tests/guests/lib/virtio.h"
@@ -56,6 +57,8 @@ int guest_main(void)
 	begin_slow_read();
 	wait_cycles(100 * CYCLES_MS);
 	check(queue.used[1] == queue.used_seen, "the read is on its way");
+	if (arg_number("leave", 0))
+		return (int)arg_number("leave", 0);
 	vio_write(&disk, VIO_STATUS, 0);
 	fill();
 	wait_cycles(arg_number("ms", 1500) * CYCLES_MS);

@@ -29,7 +29,8 @@
 #include "vmm/walls/vm_process.h"
 #include "vmm/walls/vm_wall.h"
 
-#define DYING_MS 300 /* for a process that has closed its socket to be gone */
+#define DYING_MS 300  /* for a process that has closed its socket to be gone */
+#define GONE_MS	 5000 /* for all device processes to be gone, once they are killed */
 
 /* Phases, a loss per device, the end. */
 #define MESSAGES_MAX (ARCH_MAX_VIRTIO + 8)
@@ -429,12 +430,39 @@ static void vm_stop(struct wall *wall)
 	order((struct vm_wall *)wall, ORDER_STOP);
 }
 
+/*
+ * A killed process ends at once, unless it is in the host's kernel, waiting for
+ * a disk or a file system that does not answer.  The command's status is not to
+ * wait for that: what stays behind is named.  It keeps its disk's lock, since
+ * what it waits for may be a write.
+ */
+static void reap_devices(struct vm_wall *w)
+{
+	uint64_t now = now_ns(), deadline = now + GONE_MS * NS_PER_MS;
+
+	for (unsigned int i = 0; i < w->parts.ndevices; i++) {
+		struct vm_process *p = &w->device[i];
+
+		vm_process_reap_soon(p,
+				     (unsigned int)((deadline - MIN(now, deadline)) / NS_PER_MS));
+		now = now_ns();
+		if (!p->running)
+			continue;
+		vm_process_unwatch(p);
+		log_warn("%s (%s): its process %d was killed and does not end: the host's disk or "
+			 "file system does not answer it. It stays behind until that answers, and "
+			 "what it has open stays locked",
+			 p->name, w->parts.device[i].role, (int)p->c.pid);
+	}
+}
+
 static void vm_release(struct wall *wall)
 {
 	struct vm_wall *w = (struct vm_wall *)wall;
 
-	if (!w->loop) /* it was never started */
+	if (!w->loop || w->released) /* never started, or released before */
 		return;
+	w->released = true;
 	loop_remove(w->loop, &w->messages);
 	vm_probe_stop(&w->probe);
 	vm_process_kill(&w->monitor);
@@ -445,9 +473,10 @@ static void vm_release(struct wall *wall)
 	 * The monitor holds nothing that a next run needs, and the kernel takes
 	 * its time to let go of a virtual machine: it dies alone.
 	 */
+	reap_devices(w);
 	for (unsigned int i = 0; i < w->parts.ndevices; i++)
-		vm_process_reap(&w->device[i], true);
-	vm_parts_unlock(&w->parts);
+		if (!w->device[i].running)
+			vm_device_unlock(&w->parts.device[i]);
 	vm_process_read_log(&w->monitor);
 	vm_process_unwatch(&w->monitor);
 }

@@ -354,7 +354,7 @@ void vm_parts_close_inherited(struct vm_parts *p)
 	for (unsigned int i = 0; i < p->ndevices; i++) {
 		struct vm_device *d = &p->device[i];
 
-		if (d->filter != FILTER_BLK) /* for vm_parts_unlock() */
+		if (d->filter != FILTER_BLK) /* for vm_device_unlock() */
 			close_fd(&d->own_fd);
 		close_fd(&d->front);
 		close_fd(&d->back);
@@ -363,16 +363,12 @@ void vm_parts_close_inherited(struct vm_parts *p)
 	}
 }
 
-void vm_parts_unlock(struct vm_parts *p)
+void vm_device_unlock(const struct vm_device *d)
 {
-	for (unsigned int i = 0; i < p->ndevices; i++) {
-		struct vm_device *d = &p->device[i];
-
-		/* A direct request may still be under way when its process is gone:
-		 * there the lock goes with the last reference. */
-		if (d->filter == FILTER_BLK && d->own_fd >= 0 && !d->blk.direct)
-			vm_disk_unlock(d->own_fd);
-	}
+	/* A direct request may still be under way when its process is gone:
+	 * there the lock goes with the last reference. */
+	if (d->filter == FILTER_BLK && d->own_fd >= 0 && !d->blk.direct)
+		vm_disk_unlock(d->own_fd);
 }
 
 void vm_parts_close(struct vm_parts *p)

@@ -61,7 +61,7 @@ void vm_parts_close(struct vm_parts *p);
 /* Close what the children have and the supervisor needs no longer. */
 void vm_parts_close_inherited(struct vm_parts *p);
 
-/* The device processes are gone: the disks are free for others, at once. */
-void vm_parts_unlock(struct vm_parts *p);
+/* The device's process is gone: its disk is free for others, at once. */
+void vm_device_unlock(const struct vm_device *d);
 
 #endif

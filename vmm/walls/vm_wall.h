@@ -26,6 +26,7 @@ struct vm_wall {
 	struct vm_probe probe;
 	bool init_seen;
 	bool ended;
+	bool released;
 	struct monitor_msg last; /* MONITOR_END, for the report */
 };
 
