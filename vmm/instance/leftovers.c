@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,32 +13,47 @@
 #define CGROUPS	      "/sys/fs/cgroup/"
 #define CGROUP_PREFIX "bulkhead-"
 
+/* Version 2 has a file for it; in version 1 each process is named. */
+static void kill_members(const char *path)
+{
+	char name[PATH_MAX];
+	int pid;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "%s/cgroup.kill", path);
+	f = fopen(name, "r+e"); /* which makes no file */
+	if (f) {
+		fputs("1", f);
+		fclose(f);
+		return;
+	}
+	snprintf(name, sizeof(name), "%s/cgroup.procs", path);
+	f = fopen(name, "re");
+	while (f && fscanf(f, "%d", &pid) == 1)
+		if (pid > 1)
+			kill(pid, SIGKILL);
+	if (f)
+		fclose(f);
+}
+
 /* A control group of ours: below the hierarchies, its own name with our prefix. */
 static int remove_cgroup(const char *path, struct err *e)
 {
 	const char *last = strrchr(path, '/');
-	char kill[PATH_MAX];
-	int n, fd;
 
 	if (strncmp(path, CGROUPS, strlen(CGROUPS)) != 0 || strstr(path, "/../") || !last ||
 	    strncmp(last + 1, CGROUP_PREFIX, strlen(CGROUP_PREFIX)) != 0)
 		return err_set(e, EINVAL, "%.100s is no control group of Bulkhead's", path);
-	n = snprintf(kill, sizeof(kill), "%s/cgroup.kill", path);
-	if (n < 0 || (size_t)n >= sizeof(kill))
+	if (strlen(path) + sizeof("/cgroup.kill") > PATH_MAX)
 		return err_set(e, ENAMETOOLONG, "a control group's path is too long");
-	fd = open(kill, O_WRONLY | O_CLOEXEC); /* v2 only */
-	if (fd >= 0) {
-		ssize_t written = write(fd, "1", 1);
-
-		(void)written;
-		close(fd);
-	}
-	/* Who was killed just now is still in there for a moment. */
+	/* Who was killed just now is still in there for a moment, and who was
+	 * forked meanwhile is killed in the next round. */
 	for (int i = 0; rmdir(path) < 0; i++) {
 		if (errno == ENOENT)
 			return 0;
 		if (errno != EBUSY || i == 100)
 			return err_errno(e, "remove the control group %s", path);
+		kill_members(path);
 		usleep(5000);
 	}
 	return 0;
