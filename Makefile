@@ -23,12 +23,12 @@ CPPFLAGS_ALL := -I. -I$(B)/gen -D_GNU_SOURCE -DBULKHEAD_VERSION='"$(VERSION)"' \
 AUTO_INIT := $(shell echo | $(CC) -Werror -ftrivial-auto-var-init=zero -x c -fsyntax-only - \
 	2>/dev/null && echo -ftrivial-auto-var-init=zero)
 CFLAGS_ALL := -std=gnu17 -g $(WARN) $(WERROR) $(AUTO_INIT) -MMD -MP $(CFLAGS)
-LIBS := -luring -ljansson
+LIBS := -luring -ljansson -lseccomp
 
 ifeq ($(VARIANT),release)
 CFLAGS_ALL += -O2 -fPIE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
-	-fcf-protection
-LDFLAGS_ALL := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
+	-fcf-protection -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
+LDFLAGS_ALL := -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 else
 # asan, asan-clang: the unit tests' build; cov: what they and the fuzz corpus
 # reach (tests/coverage)
@@ -71,10 +71,11 @@ $(B)/gen/filters.h: build/host/filters
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
 	$(Q)$< > $@.tmp && mv $@.tmp $@
-build/host/filters: vmm/jail/generate/filters.c vmm/jail/generate/command.h
+build/host/filters: vmm/jail/generate/filters.c vmm/jail/command_filter.c vmm/jail/command_filter.h \
+		vmm/jail/command_calls.h
 	$(call say,HOSTCC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(WARN) -O1 $< -lseccomp -o $@
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(WARN) -O1 -I. $(filter %.c,$^) -lseccomp -o $@
 $(B)/vmm/jail/filter.o: $(B)/gen/filters.h
 
 # The guest's init: static and small, so musl.

@@ -46,6 +46,7 @@ _bulkhead() {
 	run:--report) _bulkhead_files -f ''; return ;;
 	run:--on-device-loss) _bulkhead_words 'stop continue'; return ;;
 	run:--seccomp) _bulkhead_words 'on off'; return ;;
+	run:--cap-add) return ;;
 	device:--socket) _bulkhead_files -f ''; return ;;
 	device:--disk) _bulkhead_files -f ''; return ;;
 	device:--net) _bulkhead_words 'tap= fd='; return ;;
@@ -54,8 +55,8 @@ _bulkhead() {
 	esac
 	case ${COMP_WORDS[1]} in
 	run)
-		names=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --verbose'
-		with_arg=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp'
+		names=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --cap-add --verbose'
+		with_arg=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --cap-add'
 		;;
 	ps)
 		names=' --json'

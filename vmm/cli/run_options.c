@@ -44,8 +44,9 @@ static const struct option run_options[] = {
 		       "with\n"
 		       ".Cm rw\n"
 		       "the image is mounted for writing and keeps the changes.\n"
-		       "A directory cannot be\n"
-		       ".Cm rw .",
+		       "A directory can be\n"
+		       ".Cm rw\n"
+		       "behind the process wall only.",
 		.setting = RUN_SET_ROOTFS,
 	},
 	{
@@ -325,6 +326,22 @@ static const struct option run_options[] = {
 		       "This is for debugging: it takes a wall away, and says so on standard "
 		       "error.",
 		.setting = RUN_SET_SECCOMP,
+	},
+	{
+		.name = "cap-add",
+		.arg = "CAP[,CAP]",
+		.repeated = true,
+		.help = "behind the process wall: capabilities beyond the usual\n"
+			"ones, by name, or ALL",
+		.man = "Give the command behind the process wall more capabilities than the usual\n"
+		       "ones, by their names in\n"
+		       ".Xr capabilities 7 ,\n"
+		       "or\n"
+		       ".Cm ALL ;\n"
+		       "they count in its user namespace only.\n"
+		       "Its list of system calls grows by what they are of no use without.\n"
+		       "Mounting stays refused, by Landlock.",
+		.setting = RUN_SET_CAP_ADD,
 	},
 	{
 		.name = "verbose",

@@ -23,8 +23,7 @@ static_assert(ARRAY_SIZE(names) == RUN_ISOLATION_COUNT, "a name for every wall")
 #define NO_MEMORY WITHOUT_GUEST("there is no guest, which would have memory")
 #define NO_LIMIT  WITHOUT_GUEST("limits are not enforced there")
 
-/* Why not, wall by wall; NULL: the option is honoured.  The virtual machine
- * honours all of them. */
+/* Why not, wall by wall; NULL: the option is honoured. */
 static const struct {
 	const char *option;
 	const char *refused[RUN_ISOLATION_COUNT];
@@ -51,6 +50,9 @@ static const struct {
 	[RUN_SET_VERBOSE] = { "verbose", { NULL } },
 	[RUN_SET_ON_DEVICE_LOSS] = { "on-device-loss", NO_DEVICE },
 	[RUN_SET_SECCOMP] = { "seccomp", { [RUN_ISOLATION_NONE] = "nothing is confined there" } },
+	[RUN_SET_CAP_ADD] = { "cap-add",
+			      { [RUN_ISOLATION_VM] = "in the guest the command has all of them",
+				[RUN_ISOLATION_NONE] = "the command has the user's own rights" } },
 };
 static_assert(ARRAY_SIZE(options) == RUN_SET_COUNT, "a row for every setting");
 
@@ -91,15 +93,12 @@ int isolation_check(const struct run_config *cfg, struct err *e)
 			return err_set(e, EINVAL, "--%s is not for --isolation %s: %s",
 				       options[s].option, name, why);
 	}
+	if (cfg->isolation == RUN_ISOLATION_VM)
+		return 0;
 	if (cfg->nnets)
 		return err_set(e, EINVAL,
 			       "--net with an interface is not for --isolation %s: it has its own "
 			       "loopback only",
-			       name);
-	if (cfg->root.rw)
-		return err_set(e, EINVAL,
-			       "--rootfs with rw is not for --isolation %s: the directory is never "
-			       "written",
 			       name);
 	if (cfg->isolation == RUN_ISOLATION_PROCESS && !cfg->root.path)
 		return err_set(e, EINVAL, "--isolation process needs --rootfs DIR");

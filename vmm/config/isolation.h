@@ -22,8 +22,8 @@ const char *isolation_option(enum run_setting setting);
 const char *isolation_refusal(enum run_isolation isolation, enum run_setting setting);
 
 /*
- * For a wall without a guest: every option that was given is honoured, what it
- * needs is there, and there is a command.  0 or -EINVAL.
+ * Every option that was given is honoured by the wall; for one without a guest,
+ * what it needs is there, and there is a command.  0 or -EINVAL.
  */
 int isolation_check(const struct run_config *cfg, struct err *e);
 

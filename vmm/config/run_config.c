@@ -3,7 +3,9 @@
 
 #include <assert.h>
 #include <string.h>
+#include <strings.h>
 
+#include "vmm/base/capability.h"
 #include "vmm/config/devices_config.h"
 #include "vmm/config/isolation.h"
 #include "vmm/config/values.h"
@@ -267,6 +269,27 @@ static int set_seccomp(struct run_config *cfg, const char *value, struct err *e)
 	return parse_on_off(value, &cfg->seccomp, e);
 }
 
+static int set_cap_add(struct run_config *cfg, const char *value, struct err *e)
+{
+	char shown[64];
+
+	for (;;) {
+		_cleanup_free_ char *item = NULL;
+		int n, r = list_next(&value, &item, e);
+
+		if (r <= 0)
+			return r;
+		n = capability_number(item);
+		if (strcasecmp(item, "ALL") == 0)
+			cfg->cap_add = CAPABILITY_ALL;
+		else if (n >= 0)
+			cfg->cap_add |= 1ULL << n;
+		else
+			return err_set(e, EINVAL, "there is no capability '%s'",
+				       printable(shown, sizeof(shown), item));
+	}
+}
+
 static int (*const setters[])(struct run_config *cfg, const char *value, struct err *e) = {
 	[RUN_SET_ISOLATION] = set_isolation,
 	[RUN_SET_KERNEL] = set_kernel,
@@ -288,6 +311,7 @@ static int (*const setters[])(struct run_config *cfg, const char *value, struct 
 	[RUN_SET_VERBOSE] = set_verbose,
 	[RUN_SET_ON_DEVICE_LOSS] = set_on_device_loss,
 	[RUN_SET_SECCOMP] = set_seccomp,
+	[RUN_SET_CAP_ADD] = set_cap_add,
 };
 static_assert(ARRAY_SIZE(setters) == RUN_SET_COUNT, "a setter for every setting");
 static_assert(RUN_SET_COUNT <= 64, "a bit of `given` for every setting");
@@ -328,9 +352,13 @@ int run_config_set_command(struct run_config *cfg, size_t argc, char *const *arg
 
 static int check_boot(struct run_config *cfg, struct err *e)
 {
+	int r = isolation_check(cfg, e);
+
+	if (r < 0)
+		return r;
 	if (cfg->isolation != RUN_ISOLATION_VM) {
 		cfg->boot = RUN_BOOT_COMMAND;
-		return isolation_check(cfg, e);
+		return 0;
 	}
 	if (cfg->root.path && cfg->initrd)
 		return err_set(e, EINVAL,

@@ -127,8 +127,9 @@ struct run_config {
 	char *report;	/* NULL: none */
 	bool verbose;
 	bool continue_on_device_loss;
-	bool seccomp; /* false: --seccomp off */
-	char **argv;  /* CMD and its arguments, NULL-terminated; NULL: no CMD */
+	bool seccomp;	  /* false: --seccomp off */
+	uint64_t cap_add; /* a bit per capability beyond the usual ones */
+	char **argv;	  /* CMD and its arguments, NULL-terminated; NULL: no CMD */
 	size_t argc;
 	bool no_net; /* --net none was given */
 };
@@ -155,6 +156,7 @@ enum run_setting {
 	RUN_SET_VERBOSE,
 	RUN_SET_ON_DEVICE_LOSS,
 	RUN_SET_SECCOMP,
+	RUN_SET_CAP_ADD,
 	RUN_SET_COUNT
 };
 

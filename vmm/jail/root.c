@@ -106,11 +106,11 @@ static int make_tree(struct jail_root *r, struct err *e)
 	return 0;
 }
 
-int root_open(struct jail_root *r, const char *path, struct err *e)
+int root_open(struct jail_root *r, const char *path, bool rw, struct err *e)
 {
 	struct stat st;
 
-	*r = (struct jail_root){ .path = realpath(path, NULL), .tree = -1 };
+	*r = (struct jail_root){ .path = realpath(path, NULL), .rw = rw, .tree = -1 };
 	if (!r->path || stat(r->path, &st) < 0)
 		return err_errno(e, "open the root directory %s", path);
 	if (!S_ISDIR(st.st_mode))
@@ -118,7 +118,7 @@ int root_open(struct jail_root *r, const char *path, struct err *e)
 			       "--rootfs %s is no directory, and --isolation process takes no "
 			       "images: unpack it, or use --isolation vm",
 			       path);
-	return geteuid() == 0 ? make_tree(r, e) : 0;
+	return geteuid() == 0 && !rw ? make_tree(r, e) : 0;
 }
 
 void root_close(struct jail_root *r)
@@ -178,24 +178,43 @@ static int open_devices(int *ret_trees, struct err *e)
 	return 0;
 }
 
+/* The directory itself.  What is mounted below it comes along where this process
+ * may not leave it out: in a mount namespace that is a copy of another user's
+ * it is locked. */
+static int own_tree(const struct jail_root *r, struct err *e)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID };
+	_cleanup_close_ int tree =
+		open_tree(AT_FDCWD, r->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+
+	if (tree < 0 ||
+	    mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+		return err_errno(e, "open the directory %s as a root", r->path);
+	return take_fd(&tree);
+}
+
+static int attach(int tree, struct err *e)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_errno(e, "make the mounts private");
+	if (move_mount(tree, "", AT_FDCWD, STAGE, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_errno(e, "attach the root");
+	return 0;
+}
+
 /* Make the new root "/"; the old one is below it until leave_old_root(). */
 static int pivot(const struct jail_root *r, int *ret_old, struct err *e)
 {
-	_cleanup_close_ int new = -1;
+	_cleanup_close_ int new = -1, own = r->rw ? own_tree(r, e) : -1;
+	bool overlay = !r->rw && r->tree < 0; /* by this process */
 	int ret;
 
-	if (r->tree >= 0) {
-		if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-			return err_errno(e, "make the mounts private");
-		if (move_mount(r->tree, "", AT_FDCWD, STAGE, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-			return err_errno(e, "attach the root");
-		new = open(STAGE, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	} else {
-		ret = mount_overlay(r, e);
-		if (ret < 0)
-			return ret;
-		new = open(STAGE "/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	}
+	if (r->rw && own < 0)
+		return own;
+	ret = overlay ? mount_overlay(r, e) : attach(r->rw ? own : r->tree, e);
+	if (ret < 0)
+		return ret;
+	new = open(overlay ? STAGE "/root" : STAGE, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	*ret_old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (new < 0 || *ret_old < 0 || fchdir(new) < 0)
 		return err_errno(e, "enter the new root");

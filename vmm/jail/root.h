@@ -1,7 +1,7 @@
 /*
  * root.h - a root file system of its own for a process: an overlay over a
- * directory that is never written, a minimal /dev, and the parts of /proc and
- * /sys masked or read-only that the OCI runtime spec lists.
+ * directory that is never written, or the directory itself, a minimal /dev, and the parts of /proc
+ * and /sys masked or read-only that the OCI runtime spec lists.
  *
  * root_open() runs in the supervisor, root_enter() in the process, which is
  * process 1 of new user, mount, PID, network, IPC, UTS and cgroup namespaces.
@@ -15,7 +15,8 @@
 
 struct jail_root {
 	char *path; /* of the directory, absolute */
-	int tree;   /* the overlay, mounted nowhere; -1: the process makes it */
+	bool rw;    /* the directory itself instead of an overlay over it */
+	int tree;   /* the new root, mounted nowhere; -1: the process makes it */
 };
 
 /*
@@ -25,7 +26,7 @@ struct jail_root {
  * (whiteouts and opaque directories on any kernel, and directories that have
  * other file systems mounted below).  0 or -errno; root_close() in any case.
  */
-int root_open(struct jail_root *r, const char *path, struct err *e);
+int root_open(struct jail_root *r, const char *path, bool rw, struct err *e);
 
 void root_close(struct jail_root *r);
 

@@ -27,6 +27,7 @@
 #include "vmm/jail/landlock.h"
 #include "vmm/jail/rights.h"
 #include "vmm/jail/root.h"
+#include "vmm/jail/seccomp_code.h"
 #include "vmm/jail/userns.h"
 #include "vmm/walls/host_wall.h"
 
@@ -37,6 +38,8 @@
 struct process_wall {
 	struct host_wall host; /* first: wall_ops' functions take it */
 	struct jail_root root;
+	uint64_t capabilities;
+	struct seccomp_code code; /* instead of FILTER_COMMAND, if there is one */
 };
 
 /* What the supervisor tells the new process once its ids are mapped. */
@@ -118,10 +121,11 @@ static int confine(void *ctx, struct err *e)
 		return err_errno(e, "give up new privileges");
 	r = landlock_confine(std, ARRAY_SIZE(std), e);
 	if (r == 0)
-		r = rights_keep(rights_default_capabilities(), e);
-	if (r == 0 && w->host.cfg->seccomp)
-		r = filter_install(FILTER_COMMAND, false, e);
-	return r;
+		r = rights_keep(w->capabilities, e);
+	if (r < 0 || !w->host.cfg->seccomp)
+		return r;
+	return w->code.code ? seccomp_code_install(&w->code, e)
+			    : filter_install(FILTER_COMMAND, false, e);
 }
 
 /* In init again: it has started the one thing that it was for. */
@@ -154,8 +158,25 @@ static void process_free(struct wall *wall)
 	struct process_wall *w = (struct process_wall *)wall;
 
 	host_wall_close(&w->host);
+	seccomp_code_release(&w->code);
 	root_close(&w->root);
 	free(w);
+}
+
+static int open_parts(struct process_wall *w, struct err *e)
+{
+	const struct run_config *cfg = w->host.cfg;
+	uint64_t usual = rights_default_capabilities();
+	int r = landlock_check(e);
+
+	if (r < 0) {
+		err_context(e, "--isolation process");
+		return r;
+	}
+	w->capabilities = usual | cfg->cap_add;
+	if (w->capabilities != usual && cfg->seccomp)
+		r = seccomp_code_for_command(w->capabilities, &w->code, e);
+	return r == 0 ? root_open(&w->root, cfg->root.path, cfg->root.rw, e) : r;
 }
 
 static struct wall *process_open(const struct run_config *cfg, const struct wall_console *console,
@@ -176,12 +197,7 @@ static struct wall *process_open(const struct run_config *cfg, const struct wall
 	w->host.in.confine = confine;
 	w->host.in.settle = settle;
 	w->host.in.ctx = w;
-	if (landlock_check(e) < 0) {
-		err_context(e, "--isolation process");
-		process_free((struct wall *)w);
-		return NULL;
-	}
-	if (root_open(&w->root, cfg->root.path, e) < 0) {
+	if (open_parts(w, e) < 0) {
 		process_free((struct wall *)w);
 		return NULL;
 	}

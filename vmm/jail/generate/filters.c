@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <linux/sched.h>
 #include <linux/kvm.h>
 #include <linux/fs.h>
 #include <seccomp.h>
@@ -22,12 +21,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/personality.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "command.h"
+#include "vmm/jail/command_filter.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -255,7 +252,7 @@ static const struct {
 	{ "FILTER_RNG", "rng", { LIST(common), LIST(device), LIST(rng) } },
 	{ "FILTER_PROBE", "probe", { LIST(common), LIST(libc), LIST(probe) } },
 	{ "FILTER_INIT", "init", { LIST(common), LIST(init), NO_LIST } },
-	{ "FILTER_COMMAND", "command", { NO_LIST, NO_LIST, NO_LIST } }, /* command.h */
+	{ "FILTER_COMMAND", "command", { NO_LIST, NO_LIST, NO_LIST } }, /* command_filter.h */
 };
 
 static void die(const char *what, int code)
@@ -334,45 +331,12 @@ static void print_lists(const char *name, const struct list *lists, size_t nlist
 	print_program(name, ctx);
 }
 
-static void command_rule(scmp_filter_ctx ctx, uint32_t action, int call, unsigned int n,
-			 const struct scmp_arg_cmp *args)
-{
-	int rc = seccomp_rule_add_array(ctx, action, call, n, args);
-
-	if (rc < 0)
-		die("add a rule for the command", -rc);
-}
-
-/* The user's command: what depends on arguments, and the plain list. */
 static void print_command(const char *name)
 {
-	static const uint32_t personalities[] = { PER_LINUX, PER_LINUX32, UNAME26,
-						  PER_LINUX32 | UNAME26, 0xffffffff };
-	/* No new namespaces.  Not CLONE_NEWTIME, a bit of clone's exit signal. */
-	const struct scmp_arg_cmp clone_flags =
-		SCMP_CMP64(0, SCMP_CMP_MASKED_EQ,
-			   CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
-				   CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET,
-			   0);
-	/* Virtual sockets know no network namespace. */
-	const struct scmp_arg_cmp below = SCMP_CMP32(0, SCMP_CMP_LT, AF_VSOCK);
-	const struct scmp_arg_cmp above = SCMP_CMP32(0, SCMP_CMP_GT, AF_VSOCK);
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	scmp_filter_ctx ctx = command_filter_new(0);
 
-	if (!ctx || seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)) < 0)
-		die("set up", errno);
-	for (size_t i = 0; i < COUNT(command_calls); i++)
-		command_rule(ctx, SCMP_ACT_ALLOW, command_calls[i], 0, NULL);
-	for (size_t i = 0; i < COUNT(personalities); i++) {
-		const struct scmp_arg_cmp is = SCMP_CMP32(0, SCMP_CMP_EQ, personalities[i]);
-
-		command_rule(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1, &is);
-	}
-	command_rule(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, &clone_flags);
-	/* Its flags are in memory: libc falls back to clone. */
-	command_rule(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, NULL);
-	command_rule(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &below);
-	command_rule(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &above);
+	if (!ctx)
+		die("the command's filter", errno);
 	print_program(name, ctx);
 }
 

@@ -1,5 +1,5 @@
 /*
- * command.h - the system calls of a command behind the process wall: the
+ * command_calls.h - the system calls of a command behind the process wall: the
  * allow-list that container engines use by default (the shape of the OCI
  * runtime spec's seccomp object), for the capabilities that it keeps.
  *
@@ -7,8 +7,8 @@
  * perf_event_open, userfaultfd, io_uring, keyrings, mounts, new namespaces,
  * modules, kexec, quotas, swap, clock setting, raw I/O ports, syslog.
  */
-#ifndef JAIL_GENERATE_COMMAND_H
-#define JAIL_GENERATE_COMMAND_H
+#ifndef JAIL_COMMAND_CALLS_H
+#define JAIL_COMMAND_CALLS_H
 
 #include <seccomp.h>
 
