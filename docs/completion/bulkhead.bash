@@ -47,6 +47,11 @@ _bulkhead() {
 	run:--on-device-loss) _bulkhead_words 'stop continue'; return ;;
 	run:--seccomp) _bulkhead_words 'on off'; return ;;
 	run:--cap-add) return ;;
+	run:--cpu-weight) return ;;
+	run:--pids) return ;;
+	run:--disk-bps) return ;;
+	run:--disk-iops) return ;;
+	run:--net-bps) return ;;
 	device:--socket) _bulkhead_files -f ''; return ;;
 	device:--disk) _bulkhead_files -f ''; return ;;
 	device:--net) _bulkhead_words 'tap= fd='; return ;;
@@ -55,8 +60,8 @@ _bulkhead() {
 	esac
 	case ${COMP_WORDS[1]} in
 	run)
-		names=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --cap-add --verbose'
-		with_arg=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --cap-add'
+		names=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --cap-add --cpu-weight --pids --disk-bps --disk-iops --net-bps --best-effort --verbose'
+		with_arg=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --cap-add --cpu-weight --pids --disk-bps --disk-iops --net-bps'
 		;;
 	ps)
 		names=' --json'

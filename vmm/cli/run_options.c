@@ -116,22 +116,35 @@ static const struct option run_options[] = {
 	},
 	{
 		.name = "cpus",
-		.arg = "N",
-		.help = "1 to 64 CPUs (default 1)",
-		.man = "Number of CPUs, 1 to 64; default 1.",
+		.arg = "N[.N]",
+		.help = "how many CPUs it may use, 0.01 to 64 (vm: default 1)",
+		.man = "How many CPUs it may use, 0.01 to 64 with up to three decimals.\n"
+		       "A virtual machine gets as many, default 1; with a fraction it gets the "
+		       "next\n"
+		       "whole number of them, and a quota bounds all of its processes together.\n"
+		       "Without a guest it is a quota for all of the command's processes.\n"
+		       "See\n"
+		       ".Sx LIMITS .",
 		.setting = RUN_SET_CPUS,
 	},
 	{
 		.name = "memory",
 		.arg = "SIZE",
-		.help = "at least 32M (default 256M); K, M, G, T are powers of 1024",
+		.help = "of a guest: at least 32M (default 256M); else the most\n"
+			"that the command may use; K, M, G, T: powers of 1024",
 		.man = "Size of the guest's memory: a number of bytes, or one with\n"
 		       ".Cm K , M , G\n"
 		       "or\n"
 		       ".Cm T\n"
 		       "behind it (powers of 1024); a multiple of 4K, at least 32M.\n"
 		       "Bulkhead's own kernel needs 48M to boot.\n"
-		       "The default is 256M.",
+		       "The default is 256M.\n"
+		       "Without a guest it is the most that the command's processes may use "
+		       "together,\n"
+		       "what they have written to files in memory and to the page cache "
+		       "included, at\n"
+		       "least 4M; see\n"
+		       ".Sx LIMITS .",
 		.setting = RUN_SET_MEMORY,
 	},
 	{
@@ -342,6 +355,65 @@ static const struct option run_options[] = {
 		       "Its list of system calls grows by what they are of no use without.\n"
 		       "Mounting stays refused, by Landlock.",
 		.setting = RUN_SET_CAP_ADD,
+	},
+	{
+		.name = "cpu-weight",
+		.arg = "N",
+		.help = "share of busy CPUs, 1 to 10000 (others have 100)",
+		.man = "The share of the CPUs' time that it gets while others want it too, 1 to\n"
+		       "10000; others have 100.",
+		.setting = RUN_SET_CPU_WEIGHT,
+	},
+	{
+		.name = "pids",
+		.arg = "N",
+		.help = "the most processes and threads (not for vm)",
+		.man = "The most processes and threads that there may be at a time, Bulkhead's "
+		       "own\n"
+		       "init among them.\n"
+		       "Not for\n"
+		       ".Cm vm :\n"
+		       "a guest's processes are its own kernel's.",
+		.setting = RUN_SET_PIDS,
+	},
+	{
+		.name = "disk-bps",
+		.arg = "SIZE",
+		.help = "bytes per second of each disk, at least 4K",
+		.man = "The most bytes per second that are moved to or from a disk: behind\n"
+		       ".Cm vm\n"
+		       "each of its own, reads and writes together, with a burst of a tenth of "
+		       "a\n"
+		       "second; otherwise each of the host's, reads and writes each.\n"
+		       "See\n"
+		       ".Sx LIMITS .",
+		.setting = RUN_SET_DISK_BPS,
+	},
+	{
+		.name = "disk-iops",
+		.arg = "N",
+		.help = "requests per second of each disk",
+		.man = "The most requests per second, in the same way.",
+		.setting = RUN_SET_DISK_IOPS,
+	},
+	{
+		.name = "net-bps",
+		.arg = "SIZE",
+		.help = "bytes per second of each interface, at least 4K (vm)",
+		.man = "The most bytes per second that each interface sends, and the most that "
+		       "it\n"
+		       "receives, with a burst of a tenth of a second.\n"
+		       "For\n"
+		       ".Cm vm\n"
+		       "only.",
+		.setting = RUN_SET_NET_BPS,
+	},
+	{
+		.name = "best-effort",
+		.help = "go on without limits that cannot be enforced here",
+		.man = "Where a limit cannot be enforced, warn and list it instead of refusing to "
+		       "run.",
+		.setting = RUN_SET_BEST_EFFORT,
 	},
 	{
 		.name = "verbose",

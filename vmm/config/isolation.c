@@ -21,7 +21,11 @@ static_assert(ARRAY_SIZE(names) == RUN_ISOLATION_COUNT, "a name for every wall")
 #define NO_KERNEL WITHOUT_GUEST("there is no guest, which would boot a kernel")
 #define NO_DEVICE WITHOUT_GUEST("there is no guest, which would have devices")
 #define NO_MEMORY WITHOUT_GUEST("there is no guest, which would have memory")
-#define NO_LIMIT  WITHOUT_GUEST("limits are not enforced there")
+
+#define NO_RATE                                                                                    \
+	{                                                                                          \
+		[RUN_ISOLATION_VM] = "its devices do not limit rates yet"                          \
+	}
 
 /* Why not, wall by wall; NULL: the option is honoured. */
 static const struct {
@@ -38,8 +42,8 @@ static const struct {
 	[RUN_SET_DISK] = { "disk", NO_DEVICE },
 	[RUN_SET_NET] = { "net",
 			  { [RUN_ISOLATION_NONE] = "the command is on the host's own network" } },
-	[RUN_SET_CPUS] = { "cpus", NO_LIMIT },
-	[RUN_SET_MEMORY] = { "memory", NO_LIMIT },
+	[RUN_SET_CPUS] = { "cpus", { NULL } },
+	[RUN_SET_MEMORY] = { "memory", { NULL } },
 	[RUN_SET_HUGEPAGES] = { "hugepages", NO_MEMORY },
 	[RUN_SET_ENV] = { "env", { NULL } },
 	[RUN_SET_WORKDIR] = { "workdir", { NULL } },
@@ -53,6 +57,18 @@ static const struct {
 	[RUN_SET_CAP_ADD] = { "cap-add",
 			      { [RUN_ISOLATION_VM] = "in the guest the command has all of them",
 				[RUN_ISOLATION_NONE] = "the command has the user's own rights" } },
+	[RUN_SET_CPU_WEIGHT] = { "cpu-weight", { NULL } },
+	[RUN_SET_PIDS] = { "pids",
+			   { [RUN_ISOLATION_VM] = "a guest's processes are its own kernel's; "
+						  "--memory bounds them" } },
+	[RUN_SET_DISK_BPS] = { "disk-bps", NO_RATE },
+	[RUN_SET_DISK_IOPS] = { "disk-iops", NO_RATE },
+	[RUN_SET_NET_BPS] = { "net-bps",
+			      { [RUN_ISOLATION_VM] = "its devices do not limit rates yet",
+				[RUN_ISOLATION_PROCESS] = "it has its own loopback only",
+				[RUN_ISOLATION_NONE] =
+					"the command is on the host's own network" } },
+	[RUN_SET_BEST_EFFORT] = { "best-effort", { NULL } },
 };
 static_assert(ARRAY_SIZE(options) == RUN_SET_COUNT, "a row for every setting");
 

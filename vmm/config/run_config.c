@@ -141,11 +141,15 @@ static int set_vhost_user(struct run_config *cfg, const char *value, struct err 
 
 static int set_cpus(struct run_config *cfg, const char *value, struct err *e)
 {
-	uint64_t n;
+	uint64_t milli;
 
-	if (parse_u64(value, 1, RUN_CPUS_MAX, &n) < 0)
-		return err_set(e, EINVAL, "must be a number from 1 to %d", RUN_CPUS_MAX);
-	cfg->cpus = (unsigned int)n;
+	if (parse_milli(value, &milli) < 0 || milli < RUN_CPUS_MIN_MILLI ||
+	    milli > RUN_CPUS_MAX * 1000)
+		return err_set(e, EINVAL,
+			       "must be a number from 0.01 to %d, with three decimals at the most",
+			       RUN_CPUS_MAX);
+	cfg->limits.cpus_milli = milli;
+	cfg->cpus = (unsigned int)((milli + 999) / 1000);
 	return 0;
 }
 
@@ -160,12 +164,67 @@ static int set_memory(struct run_config *cfg, const char *value, struct err *e)
 			       "is not a size (a number of bytes, or one with K, M, G or T)");
 	if (r < 0 || bytes > RUN_MEMORY_MAX)
 		return err_set(e, ERANGE, "is more than 16T");
-	if (bytes < RUN_MEMORY_MIN)
-		return err_set(e, ERANGE, "is less than 32M%s",
+	if (bytes < RUN_LIMIT_MEMORY_MIN)
+		return err_set(e, ERANGE, "is less than 4M%s",
 			       bytes < 65536 ? " (write M or G behind the number)" : "");
 	if (bytes % 4096)
 		return err_set(e, EINVAL, "is not a multiple of 4K");
 	cfg->memory_bytes = bytes;
+	return 0;
+}
+
+static int set_count(const char *value, uint64_t max, uint64_t *ret, struct err *e)
+{
+	if (parse_u64(value, 1, max, ret) < 0)
+		return err_set(e, EINVAL, "must be a number from 1 to %llu",
+			       (unsigned long long)max);
+	return 0;
+}
+
+static int set_cpu_weight(struct run_config *cfg, const char *value, struct err *e)
+{
+	return set_count(value, 10000, &cfg->limits.cpu_weight, e);
+}
+
+static int set_pids(struct run_config *cfg, const char *value, struct err *e)
+{
+	return set_count(value, 1U << 22, &cfg->limits.pids, e);
+}
+
+static int set_rate(const char *value, uint64_t *ret, struct err *e)
+{
+	uint64_t bytes;
+
+	if (parse_size(value, &bytes) < 0)
+		return err_set(e, EINVAL,
+			       "is not a rate (a number of bytes per second, or one with K, M, G "
+			       "or T)");
+	if (bytes < RUN_RATE_MIN || bytes > RUN_RATE_MAX)
+		return err_set(e, ERANGE, "must be from 4K to 1T");
+	*ret = bytes;
+	return 0;
+}
+
+static int set_disk_bps(struct run_config *cfg, const char *value, struct err *e)
+{
+	return set_rate(value, &cfg->limits.disk_bps, e);
+}
+
+static int set_disk_iops(struct run_config *cfg, const char *value, struct err *e)
+{
+	return set_count(value, 100000000, &cfg->limits.disk_iops, e);
+}
+
+static int set_net_bps(struct run_config *cfg, const char *value, struct err *e)
+{
+	return set_rate(value, &cfg->limits.net_bps, e);
+}
+
+static int set_best_effort(struct run_config *cfg, const char *value, struct err *e)
+{
+	(void)value;
+	(void)e;
+	cfg->limits.best_effort = true;
 	return 0;
 }
 
@@ -312,6 +371,12 @@ static int (*const setters[])(struct run_config *cfg, const char *value, struct 
 	[RUN_SET_ON_DEVICE_LOSS] = set_on_device_loss,
 	[RUN_SET_SECCOMP] = set_seccomp,
 	[RUN_SET_CAP_ADD] = set_cap_add,
+	[RUN_SET_CPU_WEIGHT] = set_cpu_weight,
+	[RUN_SET_PIDS] = set_pids,
+	[RUN_SET_DISK_BPS] = set_disk_bps,
+	[RUN_SET_DISK_IOPS] = set_disk_iops,
+	[RUN_SET_NET_BPS] = set_net_bps,
+	[RUN_SET_BEST_EFFORT] = set_best_effort,
 };
 static_assert(ARRAY_SIZE(setters) == RUN_SET_COUNT, "a setter for every setting");
 static_assert(RUN_SET_COUNT <= 64, "a bit of `given` for every setting");
@@ -360,6 +425,8 @@ static int check_boot(struct run_config *cfg, struct err *e)
 		cfg->boot = RUN_BOOT_COMMAND;
 		return 0;
 	}
+	if (cfg->memory_bytes < RUN_MEMORY_MIN)
+		return err_set(e, EINVAL, "--memory is less than 32M, the least for a guest");
 	if (cfg->root.path && cfg->initrd)
 		return err_set(e, EINVAL,
 			       "--rootfs and --initrd exclude each other: an initrd "
@@ -408,6 +475,18 @@ static bool same_peer(const struct net_config *a, const struct net_config *b)
 	return a->kind == b->kind && strcmp(a->ifname, b->ifname) == 0 && a->fd == b->fd;
 }
 
+static int check_rates(const struct run_config *cfg, struct err *e)
+{
+	if (cfg->isolation != RUN_ISOLATION_VM)
+		return 0;
+	if ((cfg->limits.disk_bps || cfg->limits.disk_iops) && !cfg->root.path && !cfg->ndisks)
+		return err_set(e, EINVAL, "--disk-%s needs a disk, which this guest does not have",
+			       cfg->limits.disk_bps ? "bps" : "iops");
+	if (cfg->limits.net_bps && !cfg->nnets)
+		return err_set(e, EINVAL, "--net-bps needs --net with an interface");
+	return 0;
+}
+
 static int check_nets(const struct run_config *cfg, struct err *e)
 {
 	size_t ndns = 0;
@@ -441,6 +520,8 @@ int run_config_check(struct run_config *cfg, struct err *e)
 	if (r < 0)
 		return r;
 	r = check_nets(cfg, e);
+	if (r == 0)
+		r = check_rates(cfg, e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < cfg->ndisks; i++)

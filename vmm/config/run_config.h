@@ -16,22 +16,26 @@
 #include "vmm/base/err.h"
 #include "vmm/base/util.h"
 
-#define RUN_CPUS_MAX	    64
-#define RUN_MEMORY_MIN	    (32 * MIB)
-#define RUN_MEMORY_MAX	    (16ULL << 40)
-#define RUN_MEMORY_DEFAULT  (256 * MIB)
-#define RUN_NETS_MAX	    8 /* as many as the guest's init takes */
-#define RUN_DISKS_MAX	    17
+#define RUN_CPUS_MAX	     64
+#define RUN_MEMORY_MIN	     (32 * MIB)
+#define RUN_MEMORY_MAX	     (16ULL << 40)
+#define RUN_MEMORY_DEFAULT   (256 * MIB)
+#define RUN_NETS_MAX	     8 /* as many as the guest's init takes */
+#define RUN_DISKS_MAX	     17
 /* Root, disks and interfaces together; a source of random numbers is added. */
-#define RUN_DEVICES_MAX	    18
-#define RUN_DNS_MAX	    3	 /* as many as a resolver reads */
-#define RUN_ENV_MAX	    4096 /* as many as the guest's init takes */
-#define RUN_DISK_ID_MAX	    20	 /* bytes of virtio-blk's identification */
-#define RUN_DISK_QUEUES_MAX 16
-#define RUN_NAME_MAX	    64
-#define RUN_IFNAME_MAX	    15 /* without the NUL: the kernel's IFNAMSIZ - 1 */
-#define RUN_IP_MAX	    64 /* "address/prefix" with its NUL */
-#define RUN_TIMEOUT_MAX_S   (10ULL * 366 * 24 * 3600)
+#define RUN_DEVICES_MAX	     18
+#define RUN_DNS_MAX	     3	  /* as many as a resolver reads */
+#define RUN_ENV_MAX	     4096 /* as many as the guest's init takes */
+#define RUN_DISK_ID_MAX	     20	  /* bytes of virtio-blk's identification */
+#define RUN_DISK_QUEUES_MAX  16
+#define RUN_NAME_MAX	     64
+#define RUN_IFNAME_MAX	     15	       /* without the NUL: the kernel's IFNAMSIZ - 1 */
+#define RUN_IP_MAX	     64	       /* "address/prefix" with its NUL */
+#define RUN_CPUS_MIN_MILLI   10	       /* the shortest quota that the kernel takes */
+#define RUN_RATE_MIN	     (4 * KIB) /* bytes per second */
+#define RUN_RATE_MAX	     (1ULL << 40)
+#define RUN_LIMIT_MEMORY_MIN (4 * MIB) /* without a guest */
+#define RUN_TIMEOUT_MAX_S    (10ULL * 366 * 24 * 3600)
 
 /* The wall; the words are in isolation.h. */
 enum run_isolation {
@@ -99,6 +103,16 @@ enum run_hugepages {
 	RUN_HUGEPAGES_OFF,
 };
 
+/* What an instance may use; 0: as much as there is. */
+struct limits_config {
+	uint64_t cpus_milli; /* as given, in thousandths of a CPU */
+	uint64_t cpu_weight; /* 1 to 10000 */
+	uint64_t pids;
+	uint64_t disk_bps, disk_iops; /* of each disk */
+	uint64_t net_bps;	      /* of each interface, in bytes */
+	bool best_effort;	      /* go on without what cannot be enforced */
+};
+
 struct run_config {
 	uint64_t given; /* a bit per enum run_setting: it was set */
 	enum run_isolation isolation;
@@ -113,7 +127,8 @@ struct run_config {
 	size_t nnets;
 	struct foreign_config foreign[RUN_DEVICES_MAX];
 	size_t nforeign;
-	unsigned int cpus;
+	unsigned int cpus; /* of a guest: as given, or the next whole number */
+	struct limits_config limits;
 	uint64_t memory_bytes; /* a multiple of 4 KiB */
 	enum run_hugepages hugepages;
 	char **env; /* "NAME=VALUE"; NULL-terminated once there is one, else NULL */
@@ -157,6 +172,12 @@ enum run_setting {
 	RUN_SET_ON_DEVICE_LOSS,
 	RUN_SET_SECCOMP,
 	RUN_SET_CAP_ADD,
+	RUN_SET_CPU_WEIGHT,
+	RUN_SET_PIDS,
+	RUN_SET_DISK_BPS,
+	RUN_SET_DISK_IOPS,
+	RUN_SET_NET_BPS,
+	RUN_SET_BEST_EFFORT,
 	RUN_SET_COUNT
 };
 

@@ -107,6 +107,25 @@ static int hex_digit(char c)
 	return -1;
 }
 
+int parse_milli(const char *text, uint64_t *ret)
+{
+	uint64_t milli = 0, unit = 100;
+	const char *at = text;
+
+	for (; *at >= '0' && *at <= '9' && at - text < 9; at++)
+		milli = 10 * milli + (uint64_t)(*at - '0');
+	milli *= 1000;
+	if (at == text || (*at == '.' && at[1] == '\0'))
+		return -EINVAL;
+	if (*at == '.')
+		for (at++; *at >= '0' && *at <= '9' && unit; at++, unit /= 10)
+			milli += unit * (uint64_t)(*at - '0');
+	if (*at)
+		return -EINVAL;
+	*ret = milli;
+	return 0;
+}
+
 int parse_mac(const char *text, uint8_t ret_mac[6], struct err *e)
 {
 	static const uint8_t zero[6];

@@ -30,6 +30,9 @@ int parse_on_off(const char *text, bool *ret, struct err *e);
  * nanoseconds.  0, -EINVAL or -ERANGE. */
 int parse_seconds(const char *text, uint64_t max_s, uint64_t *ret_ns, struct err *e);
 
+/* A number with up to three decimals, into thousandths.  0 or -EINVAL. */
+int parse_milli(const char *text, uint64_t *ret);
+
 /* aa:bb:cc:dd:ee:ff, not multicast and not all zero.  0 or -EINVAL. */
 int parse_mac(const char *text, uint8_t ret_mac[6], struct err *e);
 

@@ -29,6 +29,7 @@ static const struct {
 	[ENDING_EMULATION] = { "emulation", STATUS_ERROR, "" },
 	[ENDING_KVM] = { "kvm", STATUS_ERROR, "" },
 	[ENDING_GUEST_SETUP] = { "guest-setup", STATUS_ERROR, "the guest could not be set up: " },
+	[ENDING_OUT_OF_MEMORY] = { "out-of-memory", STATUS_SIGNAL + SIGKILL, "" },
 	[ENDING_ERROR] = { "error", STATUS_ERROR, "" },
 };
 

@@ -28,10 +28,11 @@ enum ending_reason {
 	ENDING_TIMEOUT,
 	ENDING_STOPPED, /* the user ended it; value: the signal, 0 for Ctrl-A X */
 	ENDING_DEVICE_LOST,
-	ENDING_EMULATION,   /* the host's KVM cannot run this guest */
-	ENDING_KVM,	    /* KVM gave up for another reason */
-	ENDING_GUEST_SETUP, /* our init could not set the guest up */
-	ENDING_ERROR,	    /* an error of Bulkhead's own */
+	ENDING_EMULATION,     /* the host's KVM cannot run this guest */
+	ENDING_KVM,	      /* KVM gave up for another reason */
+	ENDING_GUEST_SETUP,   /* our init could not set the guest up */
+	ENDING_OUT_OF_MEMORY, /* the limit of its memory was reached: ended by SIGKILL */
+	ENDING_ERROR,	      /* an error of Bulkhead's own */
 	ENDING_REASONS
 };
 

@@ -23,6 +23,7 @@
 #include "vmm/base/util.h"
 #include "vmm/instance/control.h"
 #include "vmm/instance/ending.h"
+#include "vmm/instance/limits.h"
 #include "vmm/instance/registry.h"
 #include "vmm/instance/relay.h"
 #include "vmm/instance/report.h"
@@ -52,6 +53,7 @@ struct instance {
 	struct control control;
 	char uuid[RECORD_UUID_LEN + 1];
 	struct report_times times;
+	struct limits limits;
 	uint64_t last_sigint_ns;
 	bool ready, stopping, ended;
 	struct ending forced; /* ENDING_NONE: we have not interfered */
@@ -388,6 +390,9 @@ static int prepare(struct instance *in, struct wall_console *console, struct err
 	in->wall = in->ops->open(in->cfg, console, e);
 	if (!in->wall)
 		return -EIO;
+	r = limits_open(&in->limits, in->cfg, in->uuid, &in->registration, e);
+	if (r < 0)
+		return r;
 	in->times.opened = now_ns();
 	return 0;
 }
@@ -400,11 +405,20 @@ static enum relay_input input_kind(const struct instance *in, const struct wall_
 }
 
 /* The supervisor opens nothing from now on.  All that it removes is its
- * directory in the registry; without Landlock that is a promise only. */
+ * directory in the registry and its control group; without Landlock that is a
+ * promise only. */
 static int confine(const struct instance *in, struct err *e)
 {
-	const struct registration *reg = &in->registration;
-	int r = landlock_limit_removal(&reg->base_fd, reg->fd >= 0 ? 1 : 0, e);
+	const struct cgroup *group = in->limits.group;
+	int dirs[1 + CGROUP_PLACES];
+	unsigned int n = 0;
+	int r;
+
+	if (in->registration.fd >= 0)
+		dirs[n++] = in->registration.base_fd;
+	for (unsigned int i = 0; group && i < group->nplaces; i++)
+		dirs[n++] = group->place[i].parent;
+	r = landlock_limit_removal(dirs, n, e);
 
 	if (r < 0 && r != -EOPNOTSUPP)
 		return r;
@@ -432,7 +446,7 @@ static int live(struct instance *in, const struct wall_console *console, struct 
 			return r;
 		log_set_raw(isatty(STDERR_FILENO));
 	}
-	r = in->ops->start(in->wall, in->loop, &events, e);
+	r = in->ops->start(in->wall, in->loop, &events, in->limits.group, e);
 	if (r < 0)
 		return r;
 	in->times.started = now_ns();
@@ -481,7 +495,8 @@ static void tell_failure(const struct instance *in, const struct err *e)
 
 	snprintf(end.text, sizeof(end.text), "%s", e->text);
 	if (in->report_fd >= 0)
-		report_write(in->report_fd, in->cfg, in->uuid, in->ops, NULL, &end, &in->times);
+		report_write(in->report_fd, in->cfg, in->uuid, in->ops, NULL, &end, NULL,
+			     &in->times);
 }
 
 static void release(struct instance *in)
@@ -492,6 +507,7 @@ static void release(struct instance *in)
 		in->ops->release(in->wall);
 		in->ops->free(in->wall);
 	}
+	limits_close(&in->limits);
 	unlist(in);
 	if (in->loop)
 		loop_free(in->loop);
@@ -534,11 +550,14 @@ static int run(struct instance *in, int *ret_status, struct err *e)
 	terminal_restore(&in->terminal);
 	log_set_raw(false);
 	in->ops->release(in->wall);
+	limits_finish(&in->limits);
+	limits_explain(&in->limits, &in->ending);
 	unlist(in);
 	end = final_ending(in);
 	tell(in, end);
 	if (in->report_fd >= 0)
-		report_write(in->report_fd, in->cfg, in->uuid, in->ops, in->wall, end, &in->times);
+		report_write(in->report_fd, in->cfg, in->uuid, in->ops, in->wall, end, &in->limits,
+			     &in->times);
 	*ret_status = ending_status(end);
 	return 0;
 }
@@ -553,6 +572,7 @@ int instance_run(const struct run_config *cfg, uint64_t began_ns, int *ret_statu
 		return err_errno(e, "memory for the instance");
 	in->cfg = cfg;
 	in->ops = walls[cfg->isolation];
+	in->limits.kernel_log = -1;
 	in->signal_fd = in->user_in = in->user_out = in->report_fd = in->null_fd = -1;
 	in->registration.base_fd = in->registration.fd = in->registration.control_fd = -1;
 	record_uuid(in->uuid, cfg->id);

@@ -6,6 +6,7 @@
 
 #include "vmm/config/run_config.h"
 #include "vmm/instance/ending.h"
+#include "vmm/instance/limits.h"
 #include "vmm/walls/wall.h"
 
 /* Before the process is confined: jansson would open /dev/urandom for its hash
@@ -22,12 +23,12 @@ struct report_times {
 };
 
 /*
- * Write the report of a run that has ended (`wall` NULL: it never started);
+ * Write the report of a run that has ended (`wall` and `limits` NULL: it never started);
  * what the file held is replaced.
  * A failure is logged: the run's own status is worth more.
  */
 void report_write(int fd, const struct run_config *cfg, const char *uuid,
 		  const struct wall_ops *ops, const struct wall *wall, const struct ending *end,
-		  const struct report_times *t);
+		  const struct limits *limits, const struct report_times *t);
 
 #endif

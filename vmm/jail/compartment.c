@@ -14,6 +14,7 @@
 
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
+#include "vmm/jail/cgroup.h"
 
 #define EXIT_SETUP_FAILED 125
 
@@ -117,6 +118,9 @@ static int enter(const struct compartment_spec *spec, pid_t parent, int log_fd)
 		return neg_errno();
 	if (getppid() != parent) /* it died before we asked */
 		_exit(EXIT_SETUP_FAILED);
+	r = spec->group ? cgroup_enter(spec->group) : 0;
+	if (r < 0)
+		return r;
 	reset_signals(spec->signals);
 	if (setpgid(0, 0) < 0)
 		return neg_errno();

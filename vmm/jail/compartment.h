@@ -4,6 +4,7 @@
  *
  * compartment_spawn() forks; the child
  *   - dies when the supervisor dies (PR_SET_PDEATHSIG),
+ *   - enters the instance's control group, if it has one,
  *   - leaves the terminal's process group, so that keys and hang-ups of the
  *     terminal reach the supervisor only (a session of its own would cost a
  *     scheduling group each, and protect a terminal that it cannot open),
@@ -25,6 +26,8 @@
 
 #define COMPARTMENT_MAX_FDS 160
 
+struct cgroup;
+
 struct compartment_spec {
 	const char *name; /* process title (15 characters) and log prefix */
 	int keep[COMPARTMENT_MAX_FDS];
@@ -35,6 +38,7 @@ struct compartment_spec {
 	/* What compartment_signals() found in this process, to be asked once for
 	 * several compartments; NULL: the child looks for itself. */
 	const uint64_t *signals;
+	const struct cgroup *group; /* that it enters first; NULL: none */
 	/* In the child.  Its result is the exit status (0..255). */
 	int (*main)(void *arg);
 	void *arg;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
+#include "vmm/jail/cgroup.h"
 #include "vmm/jail/fd_message.h"
 #include "vmm/instance/ending.h"
 #include "vmm/walls/descendants.h"
@@ -135,7 +137,13 @@ static int enter(struct host_wall *w, pid_t parent, int log_fd)
 	/* The last is there or not. */
 	unsigned int nkeep = ARRAY_SIZE(keep) - (w->keep_fd < 0);
 	sigset_t all;
+	int r = w->group ? cgroup_enter(w->group) : 0;
 
+	if (r < 0)
+		return r;
+	/* Not before: its root is the group that we are in now. */
+	if (w->in.own_pids && unshare(CLONE_NEWCGROUP) < 0)
+		return neg_errno();
 	/* A run without a PID namespace is ended by its init when the supervisor
 	 * is gone; one with it ends with its init. */
 	if (w->in.own_pids) {
@@ -218,13 +226,14 @@ static int take_terminal(struct host_wall *w, struct err *e)
 }
 
 int host_wall_start(struct wall *wall, struct loop *loop, const struct wall_events *events,
-		    struct err *e)
+		    const struct cgroup *group, struct err *e)
 {
 	struct host_wall *w = (struct host_wall *)wall;
 	int pair[2];
 	int r;
 
 	w->events = *events;
+	w->group = group;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(e, "make the socket of the command's init");
 	w->sock = pair[0];

@@ -12,9 +12,10 @@
 
 struct host_wall {
 	const struct run_config *cfg;
-	struct own_init in;   /* what the process is handed */
-	uint64_t clone_flags; /* namespaces for it: CLONE_NEW* */
-	int keep_fd;	      /* one more that it has; -1: none */
+	struct own_init in;	    /* what the process is handed */
+	uint64_t clone_flags;	    /* namespaces for it: CLONE_NEW* */
+	int keep_fd;		    /* one more that it has; -1: none */
+	const struct cgroup *group; /* NULL: none */
 	/* In the supervisor, after the fork: what the process waits for in its
 	 * prepare().  NULL: nothing.  0 or -errno. */
 	int (*forked)(struct host_wall *w, struct err *e);
@@ -37,7 +38,7 @@ void host_wall_init(struct host_wall *w, const struct run_config *cfg,
 /* The functions of struct wall_ops; `struct wall` is a struct host_wall, and
  * freeing it is the wall's own. */
 int host_wall_start(struct wall *wall, struct loop *loop, const struct wall_events *events,
-		    struct err *e);
+		    const struct cgroup *group, struct err *e);
 int host_wall_fd(const struct wall *wall);
 bool host_wall_stream_input(const struct wall *wall);
 bool host_wall_signal(struct wall *wall, int signum);

@@ -15,11 +15,11 @@
 
 /* Whose parents have died becomes init's child, and ours when init has. */
 static int none_start(struct wall *wall, struct loop *loop, const struct wall_events *events,
-		      struct err *e)
+		      const struct cgroup *group, struct err *e)
 {
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return err_errno(e, "become the reaper of the command's processes");
-	return host_wall_start(wall, loop, events, e);
+	return host_wall_start(wall, loop, events, group, e);
 }
 
 static struct wall *none_open(const struct run_config *cfg, const struct wall_console *console,

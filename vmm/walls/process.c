@@ -31,9 +31,9 @@
 #include "vmm/jail/userns.h"
 #include "vmm/walls/host_wall.h"
 
+/* The cgroup namespace comes when the group is entered: host_wall.c. */
 #define NAMESPACES                                                                                 \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
-	 CLONE_NEWCGROUP)
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
 
 struct process_wall {
 	struct host_wall host; /* first: wall_ops' functions take it */

@@ -238,6 +238,7 @@ static int start_device(struct vm_wall *w, unsigned int index, struct err *e)
 		.null_fd = w->parts.null_fd,
 		.debuggable = !w->cfg->seccomp,
 		.signals = &w->signals,
+		.group = w->group,
 		.main = device_main,
 		.arg = &start,
 	};
@@ -301,6 +302,7 @@ static int start_monitor(struct vm_wall *w, int sock, int console_out, int conso
 		.null_fd = w->parts.null_fd,
 		.debuggable = !w->cfg->seccomp,
 		.signals = &w->signals,
+		.group = w->group,
 		.main = monitor_main,
 		.arg = &mp,
 	};
@@ -326,7 +328,7 @@ static int start_monitor(struct vm_wall *w, int sock, int console_out, int conso
 }
 
 static int vm_start(struct wall *wall, struct loop *loop, const struct wall_events *events,
-		    struct err *e)
+		    const struct cgroup *group, struct err *e)
 {
 	struct vm_wall *w = (struct vm_wall *)wall;
 	_cleanup_close_ int sock = -1, out_write = -1, in_read = -1;
@@ -335,6 +337,7 @@ static int vm_start(struct wall *wall, struct loop *loop, const struct wall_even
 
 	w->loop = loop;
 	w->events = *events;
+	w->group = group;
 	w->signals = compartment_signals();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(e, "make the monitor's socket");
@@ -471,12 +474,15 @@ static void vm_release(struct wall *wall)
 	/*
 	 * Disk locks and taps are held by the device processes: wait for them.
 	 * The monitor holds nothing that a next run needs, and the kernel takes
-	 * its time to let go of a virtual machine: it dies alone.
+	 * its time to let go of a virtual machine: it dies alone.  A control
+	 * group can be removed, and its numbers are all there, only after it.
 	 */
 	reap_devices(w);
 	for (unsigned int i = 0; i < w->parts.ndevices; i++)
 		if (!w->device[i].running)
 			vm_device_unlock(&w->parts.device[i]);
+	if (w->group)
+		vm_process_reap_soon(&w->monitor, GONE_MS);
 	vm_process_read_log(&w->monitor);
 	vm_process_unwatch(&w->monitor);
 }

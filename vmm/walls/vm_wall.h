@@ -14,6 +14,7 @@ struct vm_wall {
 	const struct run_config *cfg;
 	bool stream;
 	struct vm_parts parts;
+	const struct cgroup *group; /* NULL: none */
 	struct loop *loop;
 	struct wall_events events;
 	uint64_t signals;	     /* compartment_signals() of the supervisor */

@@ -16,6 +16,7 @@
 #include "vmm/base/loop.h"
 #include "vmm/config/run_config.h"
 
+struct cgroup;
 struct ending;
 
 /* What the user's side of the console is; found out by the instance. */
@@ -49,9 +50,11 @@ struct wall_ops {
 	struct wall *(*open)(const struct run_config *cfg, const struct wall_console *console,
 			     struct err *e);
 
-	/* Start it; events come through `loop` from now on. */
+	/* Start it; events come through `loop` from now on.  Every process of it
+	 * enters `group`, which outlives the wall, before it does anything else;
+	 * NULL: there is none. */
 	int (*start)(struct wall *w, struct loop *loop, const struct wall_events *events,
-		     struct err *e);
+		     const struct cgroup *group, struct err *e);
 
 	/* The console: output is read from one, input written to the other
 	 * (both non-blocking, the wall's own).  -1: there is none, the command

@@ -1,0 +1,55 @@
+/*
+ * limits.h - what an instance may use and has used, whatever its wall is: its
+ * control group, from the user's limits to the report.
+ *
+ * A group is made when a limit needs one, and only then: a launch without
+ * limits pays nothing, and runs where no group may be written.
+ *
+ *   without a guest   any of --cpus, --cpu-weight, --memory, --pids,
+ *                     --disk-bps, --disk-iops
+ *   vm                --cpus with a fraction, --cpu-weight: whole CPUs and
+ *                     --memory are the guest's hardware, its disks and
+ *                     interfaces are slowed down by their own processes.  The
+ *                     group then bounds memory too, to the guest's and 64 MiB
+ *                     for the processes around it.
+ */
+#ifndef INSTANCE_LIMITS_H
+#define INSTANCE_LIMITS_H
+
+#include <jansson.h>
+
+#include "vmm/config/run_config.h"
+#include "vmm/instance/ending.h"
+#include "vmm/instance/registry.h"
+#include "vmm/jail/cgroup.h"
+
+struct limits {
+	const struct run_config *cfg;
+	struct cgroup *group;	   /* NULL: none */
+	struct cgroup_usage usage; /* once it is over */
+	unsigned int missing;	   /* a bit per enum cgroup_limit: not enforced */
+	int kernel_log;		   /* from before the instance began, or -1 */
+	char victim[160];	   /* who was killed for memory, as the kernel's log says */
+};
+
+/*
+ * Make the group, if one is needed.  What --best-effort leaves out is warned
+ * of.  `reg` is told what is made (its fd may be -1).  0 or -errno.
+ */
+int limits_open(struct limits *l, const struct run_config *cfg, const char *uuid,
+		const struct registration *reg, struct err *e);
+
+/* Everything of the instance is reaped: read the usage, remove the group.
+ * What is in there still is killed, as far as the kernel has a way to. */
+void limits_finish(struct limits *l);
+
+/* If it was ended by SIGKILL because its memory was used up, say that. */
+void limits_explain(const struct limits *l, struct ending *ending);
+
+/* Add "limits" and "usage" to the report. */
+void limits_report(const struct limits *l, json_t *report);
+
+/* Close and free; after limits_finish() or instead of it. */
+void limits_close(struct limits *l);
+
+#endif
