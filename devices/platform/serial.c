@@ -2,7 +2,8 @@
  * serial.c - see serial.h; PC16550D data sheet, section 8.
  *
  * The line is infinitely fast: a transmitted byte is gone when the sink takes
- * it, and received bytes are in the FIFO at once.  What is left of the real
+ * it, and received bytes are in the FIFO at once, but for the pauses between
+ * bursts.  What is left of the real
  * part's timing is the full sink.  A driver that has seen THRE writes sixteen
  * bytes without looking again, so the transmit FIFO holds what the sink does
  * not take, and THRE means that it is empty.
@@ -61,6 +62,8 @@ struct serial {
 	unsigned int polls; /* reads of LSR in a row */
 	bool polling;	    /* the driver listens by polling */
 	bool data_reported; /* IIR has told of data since the last byte came in */
+	unsigned int burst; /* bytes that may still come in before a pause */
+	bool paused;	    /* burst_over() has been, or is about to be, called */
 	unsigned int pending;
 	struct ring rx, tx, input;
 	uint8_t rx_buf[FIFO_LEN], tx_buf[FIFO_LEN], input_buf[SERIAL_INPUT_MAX];
@@ -212,14 +215,24 @@ static bool listening(const struct serial *s)
 	return ((s->ier & UART_IER_RDI) && s->lcr) || s->polling;
 }
 
-/* Move input into the FIFO, unless nobody listens, the line is cut (loopback)
- * or the driver holds the sender off. */
-static void refill(struct serial *s)
+/*
+ * Move input into the FIFO, unless nobody listens, the line is cut (loopback)
+ * or the driver holds the sender off; no more than what is left of the burst.
+ * True when that is used up and read, so that burst_over() is to be called.
+ */
+static bool refill(struct serial *s)
 {
 	if (!listening(s) || loopback(s) || (s->rts_seen && !(s->mcr & UART_MCR_RTS)))
-		return;
-	while (s->input.count && s->rx.count < rx_capacity(s))
+		return false;
+	while (s->burst && s->input.count && s->rx.count < rx_capacity(s)) {
 		receive(s, ring_get(&s->input, s->input_buf, SERIAL_INPUT_MAX));
+		if (s->sink.burst_over)
+			s->burst--;
+	}
+	if (s->burst || s->paused || !s->input.count || s->rx.count)
+		return false;
+	s->paused = true;
+	return true;
 }
 
 static uint8_t rbr_read(struct serial *s)
@@ -381,7 +394,7 @@ static void count_polls(struct serial *s, unsigned int reg, bool write)
 /* One byte of an access. */
 static void access_byte(struct serial *s, unsigned int reg, uint8_t *data, bool write)
 {
-	bool tell;
+	bool tell, over;
 
 	pthread_mutex_lock(&s->lock);
 	if (write)
@@ -389,10 +402,12 @@ static void access_byte(struct serial *s, unsigned int reg, uint8_t *data, bool 
 	else
 		*data = register_read(s, reg);
 	count_polls(s, reg, write);
-	refill(s);
+	over = refill(s);
 	update_interrupt(s);
 	tell = room_to_tell(s);
 	pthread_mutex_unlock(&s->lock);
+	if (over)
+		s->sink.burst_over(s->sink.ctx);
 	if (tell && s->sink.input_room)
 		s->sink.input_room(s->sink.ctx);
 }
@@ -423,22 +438,40 @@ const struct bus_ops serial_bus_ops = {
 size_t serial_feed(struct serial *s, const uint8_t *data, size_t len)
 {
 	size_t taken = 0;
+	bool over = false;
 
 	pthread_mutex_lock(&s->lock);
 	while (taken < len) {
 		if (s->input.count == SERIAL_INPUT_MAX) {
-			refill(s);
+			over |= refill(s);
 			if (s->input.count == SERIAL_INPUT_MAX)
 				break;
 		}
 		ring_put(&s->input, s->input_buf, SERIAL_INPUT_MAX, data[taken++]);
 	}
-	refill(s);
+	over |= refill(s);
 	if (taken < len)
 		s->input_refused = true;
 	update_interrupt(s);
 	pthread_mutex_unlock(&s->lock);
+	if (over)
+		s->sink.burst_over(s->sink.ctx);
 	return taken;
+}
+
+void serial_next_burst(struct serial *s, unsigned int bytes)
+{
+	bool tell;
+
+	pthread_mutex_lock(&s->lock);
+	s->burst = bytes;
+	s->paused = false;
+	refill(s); /* some came in, or none can: no burst that is over at once */
+	update_interrupt(s);
+	tell = room_to_tell(s);
+	pthread_mutex_unlock(&s->lock);
+	if (tell && s->sink.input_room)
+		s->sink.input_room(s->sink.ctx);
 }
 
 void serial_sink_ready(struct serial *s)
@@ -458,6 +491,7 @@ struct serial *serial_new(const struct serial_sink *sink, struct irq_line irq)
 	s->sink = *sink;
 	s->irq = irq;
 	s->lines = LINES_ON;
+	s->burst = SERIAL_BURST;
 	s->dll = 1; /* 115200 baud, for a driver that looks */
 	pthread_mutex_init(&s->lock, NULL);
 	return s;

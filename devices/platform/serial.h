@@ -14,11 +14,16 @@
  * once raised RTS and lowers it, the FIFO is not filled until it is raised
  * again (Linux does that with CRTSCTS when its own buffer fills).
  *
+ * A line that is infinitely fast could keep a driver in its interrupt handler
+ * for as long as there is input, and a guest with one CPU would do nothing
+ * else.  So input comes in bursts: when a burst has been read, the FIFO stays
+ * empty until serial_next_burst().
+ *
  * Left out on purpose: baud rates, parity, breaks, DMA modes.  A FIFO time-out
  * elapses at once.  MCR.OUT2 does not gate interrupts (serial.c says why).
  *
- * Threading: registers from any vCPU thread, serial_feed() and
- * serial_sink_ready() from the control thread; one lock inside.
+ * Threading: registers from any vCPU thread, serial_feed(), serial_next_burst()
+ * and serial_sink_ready() from the control thread; one lock inside.
  */
 #ifndef SERIAL_H
 #define SERIAL_H
@@ -31,6 +36,7 @@
 
 #define SERIAL_LEN	 8    /* ports */
 #define SERIAL_INPUT_MAX 4096 /* bytes waiting for the guest */
+#define SERIAL_BURST	 4096 /* bytes in the first burst */
 
 struct serial_sink {
 	/* Take one byte without blocking.  0, or -EAGAIN: full, call
@@ -40,6 +46,11 @@ struct serial_sink {
 	/* The guest has made room in the input buffer (it was full, and now at
 	 * least half of it is free).  Called without the lock. */
 	void (*input_room)(void *ctx);
+	/* The guest has read a whole burst, its FIFO is empty and more waits:
+	 * nothing comes until serial_next_burst(), and this is not called
+	 * again before.  Called without the lock.  NULL: no bursts, input
+	 * comes as fast as it is read. */
+	void (*burst_over)(void *ctx);
 	void *ctx;
 };
 
@@ -54,6 +65,9 @@ extern const struct bus_ops serial_bus_ops; /* for bus_add(..., SERIAL_LEN, ...)
 /* Input from the host.  Returns how many bytes were taken (0..len); what was
  * not is the caller's to keep and to offer again after input_room(). */
 size_t serial_feed(struct serial *s, const uint8_t *data, size_t len);
+
+/* Another `bytes` (1 or more) may be read in a row. */
+void serial_next_burst(struct serial *s, unsigned int bytes);
 
 /* The sink takes bytes again. */
 void serial_sink_ready(struct serial *s);

@@ -23,6 +23,7 @@ struct world {
 	unsigned int wfirst, nwaiting;
 	uint64_t fed, gone; /* input: taken in; gone out again, at the most */
 	bool loop, dlab;
+	bool over; /* a burst of input is, no other has been allowed yet */
 };
 
 static int transmit(void *ctx, uint8_t byte)
@@ -50,6 +51,14 @@ static void input_room(void *ctx)
 	/* Called without the lock: may call back. */
 	must(serial_feed(w->serial, &(uint8_t){ (uint8_t)w->fed }, 1) == 1);
 	w->fed++;
+}
+
+static void burst_over(void *ctx)
+{
+	struct world *w = ctx;
+
+	must(!w->over);
+	w->over = true;
 }
 
 static void pulse(void *ctx, unsigned int gsi)
@@ -174,6 +183,11 @@ static void step(struct world *w)
 {
 	unsigned int op = in_below(&w->in, 16);
 
+	if (w->over) {
+		must(!(get(w, UART_LSR) & UART_LSR_DR) || w->loop);
+		w->over = false;
+		serial_next_burst(w->serial, 1 + w->gone % (2 * FIFO));
+	}
 	if (op < 6)
 		set(w, in_below(&w->in, SERIAL_LEN), in_u8(&w->in));
 	else if (op < 8)
@@ -197,9 +211,9 @@ static void step(struct world *w)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct world w = { .in = { data, len } };
-	const struct serial_sink sink = { .transmit = transmit,
-					  .input_room = input_room,
-					  .ctx = &w };
+	const struct serial_sink sink = {
+		.transmit = transmit, .input_room = input_room, .burst_over = burst_over, .ctx = &w
+	};
 
 	w.serial = serial_new(&sink, (struct irq_line){ .pulse = pulse, .ctx = &w, .gsi = 4 });
 	must(w.serial);

@@ -22,7 +22,7 @@ DISK = ["blk", "fuzz:blk"]
 NIC = ["net", "fuzz:net"]
 TRANSPORT = ["virtio_mmio", "virtio_mmio_life", "fuzz:mmio"]
 LOADER = ["arch_loader", "fuzz:kernel"]
-UART = ["serial", "fuzz:serial"]
+UART = ["serial", "serial_linux", "fuzz:serial"]
 FRONT = ["vhost_user_frontend_lies", "vhost_user_frontend", "fuzz:frontend"]
 USER = ["config", "options", "fuzz:cli"]
 INIT = ["guest_params", "fuzz:params"]
@@ -168,6 +168,8 @@ MUTANTS = [
      "the transmit FIFO has a bound", UART),
     ("serial-rx", SERIAL, "s->input.count && s->rx.count < rx_capacity(s)", "s->input.count",
      "the receive FIFO has a bound", UART),
+    ("serial-burst", SERIAL, "while (s->burst && s->input.count", "while (s->input.count",
+     "no interrupt handler is fed without end", UART),
     ("serial-thre", SERIAL, "if (!s->tx.count)\n\t\tv |= UART_LSR_THRE",
      "if (s->tx.count < FIFO_LEN)\n\t\tv |= UART_LSR_THRE",
      "the transmitter is empty only when it is", UART),
