@@ -190,3 +190,25 @@ def disk_many(t):
         args += ['--disk', t.file(f'd{i}', b'disk %02d\n' % i + bytes(512 - 8))]
     r = t.guest('for d in /dev/vd[b-z]; do head -n 1 $d; done', *args)
     t.ended(r, 0, out=b''.join(b'disk %02d\n' % i for i in range(17)))
+
+
+def exercise_files(t, operations, limit):
+    """Three files at once; then once more what is on the disk, mounted anew."""
+    path = t.disk('d', 64 * MIB)
+    t.host('mke2fs', '-q', '-t', 'ext4', path)
+    each = 'for seed in 1 2 3; do exercise-file %s /mnt/f$seed $seed ' + str(operations)
+    r = t.guest('mount /dev/vdb /mnt && cd /mnt && ' + each % 'work' + ' & done; wait; cd /; '
+                'umount /mnt && mount /dev/vdb /mnt && ' + each % 'check' + '; done; umount /mnt',
+                '--disk', path, '--memory', '256M', seconds=limit)
+    t.ended(r, 0, out=b'ok\n' * 6)
+    check_ext4(t, path)
+
+
+@case(limit=300)
+def file_exerciser(t):
+    exercise_files(t, 300, 200)
+
+
+@case(long=True, limit=1000)
+def file_exerciser_for_longer(t):
+    exercise_files(t, 5000, 900)
