@@ -28,6 +28,7 @@
 
 #include "devices/backend/disk.h"
 #include "devices/virtio/iov.h"
+#include "devices/virtio/rate.h"
 #include "devices/virtio/vhost_user_backend.h"
 #include "vmm/base/util.h"
 
@@ -66,8 +67,10 @@ struct blk {
 	struct blk_request *slots, *free; /* DEPTH of them; those used and free again */
 	unsigned int fresh;		  /* slots from here on were never used */
 	struct iovec *iovs;
-	uint32_t dirty;	   /* queues with something to publish */
-	uint32_t starved;  /* queues that found no slot */
+	uint32_t dirty;	  /* queues with something to publish */
+	uint32_t starved; /* queues that found no slot */
+	uint32_t waiting; /* queues that wait for their rate */
+	struct rate bytes, operations;
 	uint64_t syscalls; /* of the disk, told to the counters */
 };
 
@@ -241,6 +244,48 @@ static int decode(struct blk *blk, struct blk_request *r, const struct virtio_bl
 	}
 }
 
+/* --- rates --- */
+
+static bool is_limited(const struct blk *blk)
+{
+	const struct device_controls *c = blk->seat->controls;
+
+	return c && (__atomic_load_n(&c->bytes_per_second, __ATOMIC_RELAXED) ||
+		     __atomic_load_n(&c->operations_per_second, __ATOMIC_RELAXED));
+}
+
+/* May queue q begin with a request?  If not, it is called when it may. */
+static bool may_begin(struct blk *blk, unsigned int q)
+{
+	const struct device_controls *c = blk->seat->controls;
+	uint64_t now, at = UINT64_MAX;
+	bool ready;
+
+	if (!is_limited(blk))
+		return true;
+	now = now_ns();
+	ready = rate_ready(&blk->bytes, &c->bytes_per_second, now, &at);
+	ready &= rate_ready(&blk->operations, &c->operations_per_second, now, &at);
+	if (ready)
+		return true;
+	blk->waiting |= 1u << q;
+	vhost_user_later(blk->backend, q, at);
+	return false;
+}
+
+/* Discards move no data, and a request that was refused has none. */
+static void charge(struct blk *blk, const struct blk_request *r, bool served)
+{
+	uint64_t now;
+
+	if (!is_limited(blk))
+		return;
+	now = now_ns();
+	rate_charge(&blk->operations, 1, now);
+	if (served && r->io.op != DISK_DISCARD && r->io.op != DISK_FLUSH)
+		rate_charge(&blk->bytes, r->io.len, now);
+}
+
 /* Begin with the chain in slot r.  False: the ring is broken now. */
 static bool start(struct blk *blk, struct blk_request *r, const struct virtqueue_chain *chain)
 {
@@ -269,6 +314,7 @@ static bool start(struct blk *blk, struct blk_request *r, const struct virtqueue
 	else
 		status = decode(blk, r, &hdr, out, chain->read_bytes - (uint32_t)sizeof(hdr), in,
 				chain->write_bytes - 1);
+	charge(blk, r, status < 0);
 	if (status >= 0)
 		finish(blk, r, (uint8_t)status);
 	else
@@ -286,8 +332,10 @@ static bool take_requests(struct blk *blk, unsigned int q)
 	unsigned int budget = disk_event_fd(blk->disk) < 0 ? BUDGET_SYNC : BUDGET;
 
 	for (unsigned int i = 0; i < budget; i++) {
-		struct blk_request *r = get_slot(blk);
+		struct blk_request *r = may_begin(blk, q) ? get_slot(blk) : NULL;
 
+		if (blk->waiting >> q & 1)
+			return false;
 		if (!r) {
 			blk->starved |= 1u << q;
 			return false;
@@ -309,12 +357,13 @@ static bool blk_process(void *ctx, unsigned int q)
 	bool more;
 
 	virtqueue_disable_notify(vq);
+	blk->waiting &= ~(1u << q);
 	more = take_requests(blk, q);
 	disk_kick(blk->disk);
 	reap(blk); /* what the page cache had is complete already */
 	tell_queues(blk);
-	if (blk->starved >> q & 1)
-		return false; /* finish() calls for us */
+	if ((blk->starved | blk->waiting) >> q & 1)
+		return false; /* finish() calls for us, or the time that has come */
 	return more || virtqueue_enable_notify(vq);
 }
 

@@ -28,21 +28,22 @@ struct device_counters {
 	uint64_t bytes_out;  /* written, sent */
 	uint64_t malformed;  /* rings or chains that broke the rules */
 	uint64_t syscalls;   /* system calls of the data path */
+	uint64_t throttled;  /* times that a queue had to wait for its rate */
 	uint64_t confined;   /* when its filter was installed: CLOCK_MONOTONIC, ns */
 };
 
-/* Controls: one shared page, read-only here, written by the supervisor.
- * Rate limits will live here; zero means no limit. */
+/* Controls: one shared page, read-only here, written by the supervisor at any
+ * time: rates (rate.h), zero means no limit. */
 struct device_controls {
-	uint64_t bytes_per_second;
-	uint64_t operations_per_second;
+	uint64_t bytes_per_second;	/* net: of each direction */
+	uint64_t operations_per_second; /* blk */
 };
 
 struct device_seat {
 	const char *name;			/* "blk0": for messages */
 	int vhost_sock;				/* vhost-user, this is the back end */
 	struct device_counters *counters;	/* the shared page, or private memory */
-	const struct device_controls *controls; /* may be NULL */
+	const struct device_controls *controls; /* the shared page; NULL: no limits */
 	/* Install the process's seccomp filter; no way back.  0 or -errno. */
 	int (*confine)(const struct device_seat *seat, struct err *e);
 	void *ctx; /* for confine() */

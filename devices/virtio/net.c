@@ -37,6 +37,7 @@
 
 #include "devices/backend/tap.h"
 #include "devices/virtio/iov.h"
+#include "devices/virtio/rate.h"
 #include "devices/virtio/vhost_user_backend.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -82,6 +83,7 @@ struct net {
 	uint8_t *spill;
 	uint32_t held, held_in_window; /* a frame that ran into the spill: its
 					  length, and how much is in the window */
+	struct rate rate[2];	       /* RX, TX */
 	struct iovec tx_iov[TX_IOV];
 };
 
@@ -96,6 +98,33 @@ static void complain(struct net *net, const char *what, int code)
 	if (!net->complained)
 		log_warn("%s: %s: %s", net->seat->name, what, strerror(code));
 	net->complained = true;
+}
+
+/* --- rates --- */
+
+static bool is_limited(const struct net *net)
+{
+	const struct device_controls *c = net->seat->controls;
+
+	return c && __atomic_load_n(&c->bytes_per_second, __ATOMIC_RELAXED);
+}
+
+/* May a frame go in direction q?  If not, q is called when it may. */
+static bool may_pass(struct net *net, unsigned int q)
+{
+	uint64_t at = UINT64_MAX;
+
+	if (!is_limited(net) ||
+	    rate_ready(&net->rate[q], &net->seat->controls->bytes_per_second, now_ns(), &at))
+		return true;
+	vhost_user_later(net->backend, q, at);
+	return false;
+}
+
+static void charge(struct net *net, unsigned int q, uint32_t bytes)
+{
+	if (is_limited(net))
+		rate_charge(&net->rate[q], bytes, now_ns());
 }
 
 /* --- receive window --- */
@@ -189,6 +218,7 @@ static void deliver(struct net *net, uint32_t len)
 	window_write(w, offsetof(struct virtio_net_hdr_v1, num_buffers), &n, sizeof(n));
 	counter_add(&counters(net)->requests, 1);
 	counter_add(&counters(net)->bytes_in, len - TAP_HEADER_LEN);
+	charge(net, RX, len - TAP_HEADER_LEN);
 	while (len) {
 		uint32_t part = MIN(len, w->chain[w->first].bytes);
 
@@ -269,6 +299,10 @@ static bool receive(struct net *net)
 
 	virtqueue_disable_notify(vq);
 	while (n < BUDGET && (net->readable || net->held) && result == RX_FRAME) {
+		if (!may_pass(net, RX)) {
+			vhost_user_flush(net->backend, RX);
+			return false;
+		}
 		result = receive_one(net);
 		n++;
 	}
@@ -306,6 +340,7 @@ static bool send_one(struct net *net, const struct virtqueue_chain *c)
 	}
 	counter_add(&counters(net)->requests, 1);
 	counter_add(&counters(net)->bytes_out, c->read_bytes - TAP_HEADER_LEN);
+	charge(net, TX, c->read_bytes - TAP_HEADER_LEN);
 	return true;
 }
 
@@ -313,11 +348,15 @@ static bool transmit(struct net *net)
 {
 	struct virtqueue *vq = vhost_user_queue(net->backend, TX);
 	struct virtqueue_chain c;
+	bool waits = false;
 	unsigned int n = 0;
 
 	net->tx_blocked = false;
 	virtqueue_disable_notify(vq);
-	for (; n < BUDGET && vhost_user_pop(net->backend, TX, &c, net->tx_iov, TX_IOV); n++) {
+	for (; n < BUDGET; n++) {
+		waits = !may_pass(net, TX);
+		if (waits || !vhost_user_pop(net->backend, TX, &c, net->tx_iov, TX_IOV))
+			break;
 		if (!send_one(net, &c)) {
 			virtqueue_unpop(vq, c.head);
 			net->tx_blocked = true;
@@ -326,8 +365,8 @@ static bool transmit(struct net *net)
 		virtqueue_push(vq, c.head, 0);
 	}
 	vhost_user_flush(net->backend, TX);
-	if (net->tx_blocked)
-		return false; /* the tap's next edge calls */
+	if (net->tx_blocked || waits)
+		return false; /* the tap's next edge calls, or the time that has come */
 	return n == BUDGET || virtqueue_enable_notify(vq);
 }
 

@@ -22,6 +22,7 @@
 
 #define PEER_DEADLINE_NS (5 * NS_PER_S) /* half a message, or a full socket */
 #define EVENTS_PER_WAIT	 16
+#define LATER_MAX_NS	 (100 * NS_PER_MS)
 #define ROUNDS_PER_WAIT	 4 /* of busy queues, before the next look at events */
 
 /* How a request was dealt with; negative: the front end broke the protocol
@@ -580,13 +581,40 @@ static void serve_queues(struct vhost_user_backend *b)
 	}
 }
 
+void vhost_user_later(struct vhost_user_backend *b, unsigned int q, uint64_t at_ns)
+{
+	at_ns = MIN(at_ns, now_ns() + LATER_MAX_NS);
+	if (!b->later || at_ns < b->later_at)
+		b->later_at = at_ns;
+	b->later |= 1u << q;
+	counter_add(&b->seat->counters->throttled, 1);
+}
+
+/* How long to sleep, in ms, -1: until something happens; what was to be done
+ * later is to be done now if its time has come. */
+static int patience(struct vhost_user_backend *b)
+{
+	uint64_t now;
+
+	if (b->again)
+		return 0;
+	if (!b->later)
+		return -1;
+	now = now_ns();
+	if (now < b->later_at)
+		return (int)((b->later_at - now + NS_PER_MS - 1) / NS_PER_MS);
+	b->again |= b->later;
+	b->later = 0;
+	return 0;
+}
+
 int vhost_user_serve(struct vhost_user_backend *b, struct err *e)
 {
 	struct epoll_event ev[EVENTS_PER_WAIT];
 	int n, r = 0;
 
 	while (r == 0) {
-		n = epoll_pwait(b->epoll_fd, ev, EVENTS_PER_WAIT, b->again ? 0 : -1, NULL);
+		n = epoll_pwait(b->epoll_fd, ev, EVENTS_PER_WAIT, patience(b), NULL);
 		counter_add(&b->seat->counters->syscalls, 1);
 		if (n < 0 && errno != EINTR)
 			r = err_errno(e, "%s: wait for events", b->seat->name);

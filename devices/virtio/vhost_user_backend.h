@@ -103,6 +103,13 @@ void vhost_user_flush(struct vhost_user_backend *b, unsigned int q);
 /* Call process(q) again before sleeping. */
 void vhost_user_again(struct vhost_user_backend *b, unsigned int q);
 
+/*
+ * Call process(q) again at `at_ns` (CLOCK_MONOTONIC), or some milliseconds
+ * later, and never much later than a tenth of a second from now: a rate may
+ * have been changed.  A kick meanwhile calls it too.
+ */
+void vhost_user_later(struct vhost_user_backend *b, unsigned int q, uint64_t at_ns);
+
 /* Add to a counter of the shared page. */
 #define counter_add(field, n) __atomic_fetch_add((field), (uint64_t)(n), __ATOMIC_RELAXED)
 

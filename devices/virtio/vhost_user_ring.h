@@ -40,6 +40,8 @@ struct vhost_user_backend {
 	uint16_t inflight_queues, inflight_size;
 
 	uint32_t again;		       /* queues to process before sleeping */
+	uint32_t later;		       /* queues to process at `later_at` */
+	uint64_t later_at;	       /* ns */
 	unsigned int complaints;       /* lines about the guest logged so far */
 	struct vhost_user_ring ring[]; /* dev.nqueues */
 };

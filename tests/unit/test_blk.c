@@ -590,6 +590,53 @@ static void hostile_driver(void **state)
 	assert_int_equal(front_hang_up(&t->f), 0);
 }
 
+static uint64_t throttled(struct fixture *t)
+{
+	return __atomic_load_n(&t->f.counters.throttled, __ATOMIC_RELAXED);
+}
+
+/* 64 KiB at 4 KiB/s are a debt of 16 s, which only a new rate ends. */
+static void rate_is_kept_and_changed(void **state)
+{
+	struct fixture *t = *state;
+	struct io first, second;
+	uint16_t head;
+	uint32_t len;
+
+	t->f.controls.bytes_per_second = 4096;
+	start(t, 0);
+	first = add(t, 0, IN, 0, 65536, false);
+	second = add(t, 0, IN, 0, 512, false);
+	assert_int_equal(finish(t, &first, NULL), VIRTIO_BLK_S_OK);
+	for (int i = 0; i < 1000 && throttled(t) < 2; i++)
+		usleep(10000);
+	assert_true(throttled(t) >= 2);
+	assert_int_equal(status_of(t, 0, &second), 0xff);
+	__atomic_store_n(&t->f.controls.bytes_per_second, 0, __ATOMIC_RELAXED);
+	front_collect(&t->f, 0, &head, &len);
+	assert_int_equal(head, second.head);
+	assert_int_equal(status_of(t, 0, &second), VIRTIO_BLK_S_OK);
+	assert_int_equal(front_hang_up(&t->f), 0);
+}
+
+/* A queue that waits can be stopped, and its requests are still there. */
+static void stops_while_it_waits(void **state)
+{
+	struct fixture *t = *state;
+	struct io io;
+
+	t->f.controls.operations_per_second = 1;
+	start(t, 0);
+	for (unsigned int i = 0; i < 8; i++)
+		io = add(t, 0, IN, i, 512, false);
+	front_kick(&t->f, 0);
+	for (int i = 0; i < 1000 && throttled(t) < 1; i++)
+		usleep(10000);
+	assert_true(front_stop_queue(&t->f, 0) < 8);
+	assert_int_equal(status_of(t, 0, &io), 0xff);
+	assert_int_equal(front_hang_up(&t->f), 0);
+}
+
 static void config_space(void **state)
 {
 	struct fixture *t = *state;
@@ -632,6 +679,8 @@ int main(void)
 		BOTH(resumes_at_base),
 		BOTH(inflight_requests_survive),
 		BOTH(hostile_driver),
+		BOTH(rate_is_kept_and_changed),
+		BOTH(stops_while_it_waits),
 		BOTH(config_space),
 	};
 

@@ -368,7 +368,8 @@ static void try_wall(enum run_isolation wall, enum run_setting s, const char *va
 		/* The value that is the default's, too: it was asked for. */
 		{ s, value, NULL },
 		{ RUN_SET_ISOLATION, name, NULL },
-		/* What it needs. */
+		/* What it needs, the interface where that is honoured. */
+		{ s == RUN_SET_NET_BPS && !why ? RUN_SET_NET : RUN_SET_VERBOSE, "tap=t", NULL },
 		{ wall == RUN_ISOLATION_NONE ? RUN_SET_VERBOSE : RUN_SET_ROOTFS, "r", NULL },
 		END,
 	};

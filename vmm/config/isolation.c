@@ -22,11 +22,6 @@ static_assert(ARRAY_SIZE(names) == RUN_ISOLATION_COUNT, "a name for every wall")
 #define NO_DEVICE WITHOUT_GUEST("there is no guest, which would have devices")
 #define NO_MEMORY WITHOUT_GUEST("there is no guest, which would have memory")
 
-#define NO_RATE                                                                                    \
-	{                                                                                          \
-		[RUN_ISOLATION_VM] = "its devices do not limit rates yet"                          \
-	}
-
 /* Why not, wall by wall; NULL: the option is honoured. */
 static const struct {
 	const char *option;
@@ -61,11 +56,10 @@ static const struct {
 	[RUN_SET_PIDS] = { "pids",
 			   { [RUN_ISOLATION_VM] = "a guest's processes are its own kernel's; "
 						  "--memory bounds them" } },
-	[RUN_SET_DISK_BPS] = { "disk-bps", NO_RATE },
-	[RUN_SET_DISK_IOPS] = { "disk-iops", NO_RATE },
+	[RUN_SET_DISK_BPS] = { "disk-bps", { NULL } },
+	[RUN_SET_DISK_IOPS] = { "disk-iops", { NULL } },
 	[RUN_SET_NET_BPS] = { "net-bps",
-			      { [RUN_ISOLATION_VM] = "its devices do not limit rates yet",
-				[RUN_ISOLATION_PROCESS] = "it has its own loopback only",
+			      { [RUN_ISOLATION_PROCESS] = "it has its own loopback only",
 				[RUN_ISOLATION_NONE] =
 					"the command is on the host's own network" } },
 	[RUN_SET_BEST_EFFORT] = { "best-effort", { NULL } },

@@ -482,6 +482,14 @@ static int check_rates(const struct run_config *cfg, struct err *e)
 	if ((cfg->limits.disk_bps || cfg->limits.disk_iops) && !cfg->root.path && !cfg->ndisks)
 		return err_set(e, EINVAL, "--disk-%s needs a disk, which this guest does not have",
 			       cfg->limits.disk_bps ? "bps" : "iops");
+	for (size_t i = 0; i < cfg->nforeign; i++)
+		if ((cfg->foreign[i].kind == FOREIGN_BLK &&
+		     (cfg->limits.disk_bps || cfg->limits.disk_iops)) ||
+		    (cfg->foreign[i].kind == FOREIGN_NET && cfg->limits.net_bps))
+			return err_set(e, EINVAL,
+				       "--vhost-user %s: its own program decides how fast it is, "
+				       "which --disk-bps, --disk-iops and --net-bps do not reach",
+				       cfg->foreign[i].path);
 	if (cfg->limits.net_bps && !cfg->nnets)
 		return err_set(e, EINVAL, "--net-bps needs --net with an interface");
 	return 0;

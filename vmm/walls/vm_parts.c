@@ -313,6 +313,21 @@ static enum run_hugepages memory_wish(const struct run_config *cfg)
 	return cfg->hugepages;
 }
 
+void vm_parts_set_rates(struct vm_parts *p, const struct limits_config *limits)
+{
+	for (unsigned int i = 0; i < p->ndevices; i++) {
+		struct device_controls *c = p->device[i].controls;
+		bool disk = p->device[i].virtio_id == VIRTIO_ID_BLOCK;
+
+		if (!c || (!disk && p->device[i].virtio_id != VIRTIO_ID_NET))
+			continue;
+		__atomic_store_n(&c->bytes_per_second, disk ? limits->disk_bps : limits->net_bps,
+				 __ATOMIC_RELAXED);
+		__atomic_store_n(&c->operations_per_second, disk ? limits->disk_iops : 0,
+				 __ATOMIC_RELAXED);
+	}
+}
+
 int vm_parts_open(struct vm_parts *p, const struct run_config *cfg,
 		  const struct wall_console *console, struct err *e)
 {
@@ -339,6 +354,8 @@ int vm_parts_open(struct vm_parts *p, const struct run_config *cfg,
 		r = add_foreign(p, &cfg->foreign[i], i, e);
 	if (r == 0)
 		r = add_rng(p, e);
+	if (r == 0)
+		vm_parts_set_rates(p, &cfg->limits);
 	if (r < 0)
 		vm_parts_close(p);
 	return r;

@@ -55,6 +55,9 @@ struct vm_parts {
 int vm_parts_open(struct vm_parts *p, const struct run_config *cfg,
 		  const struct wall_console *console, struct err *e);
 
+/* How fast disks and interfaces may be from now on, those of --vhost-user aside. */
+void vm_parts_set_rates(struct vm_parts *p, const struct limits_config *limits);
+
 /* Close everything; harmless on what was not opened. */
 void vm_parts_close(struct vm_parts *p);
 

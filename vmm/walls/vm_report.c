@@ -80,6 +80,7 @@ static json_t *report_device(const struct vm_device *d, const struct vm_process 
 	COUNTER(bytes_out);
 	COUNTER(malformed);
 	COUNTER(syscalls);
+	COUNTER(throttled);
 #undef COUNTER
 	json_object_set_new(o, "timeline", report_device_moments(d, p));
 	return o;

@@ -72,6 +72,7 @@ void front_run(struct front_end *f,
 	f->sock = sv[0];
 	f->seat = (struct device_seat){ .name = "dev0",
 					.vhost_sock = sv[1],
+					.controls = &f->controls,
 					.counters = &f->counters,
 					.confine = no_confinement };
 	f->main = entry;

@@ -28,6 +28,7 @@ struct front_end {
 	/* the device */
 	struct device_seat seat;
 	struct device_counters counters;
+	struct device_controls controls;
 	int (*main)(const struct device_seat *seat, const void *params, struct err *e);
 	const void *params;
 	pthread_t thread;
