@@ -23,7 +23,7 @@ _bulkhead() {
 		prev=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	if ((COMP_CWORD == 1)); then
-		_bulkhead_words 'run ps stop doctor device help --help --version'
+		_bulkhead_words 'run ps stop limit doctor device help --help --version'
 		return
 	fi
 	case ${COMP_WORDS[1]}:$prev in
@@ -52,11 +52,18 @@ _bulkhead() {
 	run:--disk-bps) return ;;
 	run:--disk-iops) return ;;
 	run:--net-bps) return ;;
+	limit:--cpus) return ;;
+	limit:--cpu-weight) return ;;
+	limit:--memory) return ;;
+	limit:--pids) return ;;
+	limit:--disk-bps) return ;;
+	limit:--disk-iops) return ;;
+	limit:--net-bps) return ;;
 	device:--socket) _bulkhead_files -f ''; return ;;
 	device:--disk) _bulkhead_files -f ''; return ;;
 	device:--net) _bulkhead_words 'tap= fd='; return ;;
 	device:--seccomp) _bulkhead_words 'on off'; return ;;
-	help:help) _bulkhead_words 'run ps stop doctor device help '; return ;;
+	help:help) _bulkhead_words 'run ps stop limit doctor device help '; return ;;
 	esac
 	case ${COMP_WORDS[1]} in
 	run)
@@ -70,6 +77,10 @@ _bulkhead() {
 	stop)
 		names=''
 		with_arg=''
+		;;
+	limit)
+		names=' --cpus --cpu-weight --memory --pids --disk-bps --disk-iops --net-bps --json'
+		with_arg=' --cpus --cpu-weight --memory --pids --disk-bps --disk-iops --net-bps'
 		;;
 	doctor)
 		names=' --json --verbose'

@@ -269,7 +269,23 @@ static int verb_stop(void *ctx, char *text, char *answer, size_t size, struct er
 	return 0;
 }
 
+/* `bulkhead limit` */
+static int verb_limit(void *ctx, char *text, char *answer, size_t size, struct err *e)
+{
+	struct instance *in = ctx;
+	bool rates = false;
+	int r = limits_change(&in->limits, text, &rates, e);
+
+	if (r < 0)
+		return r;
+	if (rates && in->ops->set_rates)
+		in->ops->set_rates(in->wall, &in->limits.now);
+	limits_show(&in->limits, answer, size);
+	return 0;
+}
+
 static const struct control_verb verbs[] = {
+	{ "limit", verb_limit },
 	{ "stop", verb_stop },
 };
 

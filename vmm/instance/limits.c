@@ -8,6 +8,7 @@
 
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
+#include "vmm/config/isolation.h"
 
 #define VM_OVERHEAD (64 * MIB) /* monitor and device processes */
 #define LOG_RECORDS 4096       /* of the kernel's log, looked at for a victim */
@@ -70,7 +71,7 @@ int limits_open(struct limits *l, const struct run_config *cfg, const char *uuid
 	char name[64];
 	int r;
 
-	*l = (struct limits){ .cfg = cfg, .kernel_log = -1 };
+	*l = (struct limits){ .cfg = cfg, .now = cfg->limits, .kernel_log = -1 };
 	if (!group_limits(cfg, &wanted))
 		return 0;
 	l->group = zero_pages_new(sizeof(*l->group));
@@ -88,6 +89,133 @@ int limits_open(struct limits *l, const struct run_config *cfg, const char *uuid
 	if (wanted.value[CGROUP_MEMORY])
 		l->kernel_log = open_kernel_log();
 	return 0;
+}
+
+/* --- while it runs --- */
+
+static const struct {
+	const char *key;
+	enum run_setting setting;
+	int group;   /* enum cgroup_limit, or -1 */
+	size_t rate; /* offset in struct limits_config: a guest's devices keep it; or 0 */
+} keys[LIMITS_KEYS] = {
+	{ "cpus", RUN_SET_CPUS, CGROUP_CPUS, 0 },
+	{ "cpu-weight", RUN_SET_CPU_WEIGHT, CGROUP_CPU_WEIGHT, 0 },
+	{ "memory", RUN_SET_MEMORY, CGROUP_MEMORY, 0 },
+	{ "pids", RUN_SET_PIDS, CGROUP_PIDS, 0 },
+	{ "disk-bps", RUN_SET_DISK_BPS, CGROUP_DISK_BPS, offsetof(struct limits_config, disk_bps) },
+	{ "disk-iops", RUN_SET_DISK_IOPS, CGROUP_DISK_IOPS,
+	  offsetof(struct limits_config, disk_iops) },
+	{ "net-bps", RUN_SET_NET_BPS, -1, offsetof(struct limits_config, net_bps) },
+};
+
+const char *limits_key(unsigned int index)
+{
+	return keys[index].key;
+}
+
+enum run_setting limits_setting(unsigned int index)
+{
+	return keys[index].setting;
+}
+
+static bool is_rate(const struct limits *l, unsigned int i)
+{
+	return l->cfg->isolation == RUN_ISOLATION_VM && keys[i].rate;
+}
+
+static uint64_t *rate(struct limits_config *c, unsigned int i)
+{
+	return (uint64_t *)(void *)((char *)c + keys[i].rate);
+}
+
+struct change {
+	unsigned int set; /* a bit per enum cgroup_limit */
+	struct cgroup_limits group;
+	struct limits_config rates;
+	bool has_rates;
+};
+
+static int add_change(const struct limits *l, struct change *c, const char *key, uint64_t value,
+		      struct err *e)
+{
+	const bool vm = l->cfg->isolation == RUN_ISOLATION_VM;
+	unsigned int i = 0;
+	const char *why;
+
+	while (i < LIMITS_KEYS && strcmp(keys[i].key, key) != 0)
+		i++;
+	if (i == LIMITS_KEYS)
+		return err_set(e, EINVAL, "a limit that this instance does not know");
+	why = isolation_refusal(l->cfg->isolation, keys[i].setting);
+	if (!why && vm && keys[i].group == CGROUP_MEMORY)
+		why = "a guest's memory is its hardware";
+	if (why)
+		return err_set(e, EOPNOTSUPP, "--%s is not for --isolation %s: %s", key,
+			       isolation_name(l->cfg->isolation), why);
+	if (is_rate(l, i) && keys[i].setting == RUN_SET_NET_BPS && !l->cfg->nnets)
+		return err_set(e, EOPNOTSUPP, "--%s: this guest has no interface", key);
+	if (is_rate(l, i) && keys[i].setting != RUN_SET_NET_BPS && !l->cfg->ndisks &&
+	    !l->cfg->root.path)
+		return err_set(e, EOPNOTSUPP, "--%s: this guest has no disk", key);
+	if (is_rate(l, i)) {
+		*rate(&c->rates, i) = value;
+		c->has_rates = true;
+		return 0;
+	}
+	if (!l->group || !l->group->nplaces)
+		return err_set(
+			e, EOPNOTSUPP,
+			"--%s needs a control group, and this instance has none: it gets one "
+			"at its start, where it is given a limit that needs one (--cpu-weight "
+			"100 changes nothing and will do)",
+			key);
+	c->set |= 1U << keys[i].group;
+	c->group.value[keys[i].group] = value;
+	return 0;
+}
+
+int limits_change(struct limits *l, char *text, bool *ret_rates, struct err *e)
+{
+	struct change c = { .rates = l->now };
+	char *rest = NULL;
+	int r = 0;
+
+	for (char *line = strtok_r(text, "\n", &rest); r == 0 && line;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		char *value = strchr(line, ' ');
+		uint64_t number;
+
+		if (!value || parse_u64(value + 1, 0, INT64_MAX, &number) < 0)
+			return err_set(e, EINVAL, "the request is damaged");
+		*value = '\0';
+		r = add_change(l, &c, line, number, e);
+	}
+	if (r == 0 && c.set)
+		r = cgroup_change(l->group, c.set, &c.group, e);
+	if (r < 0)
+		return r;
+	l->missing &= ~c.set;
+	l->now = c.rates;
+	*ret_rates = c.has_rates;
+	return 0;
+}
+
+void limits_show(const struct limits *l, char *answer, size_t size)
+{
+	struct limits_config now = l->now;
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < LIMITS_KEYS && n < size; i++) {
+		uint64_t value = 0;
+
+		if (is_rate(l, i))
+			value = *rate(&now, i);
+		else if (l->group && keys[i].group >= 0)
+			value = l->group->limits.value[keys[i].group];
+		n += (size_t)snprintf(answer + n, size - n, "%s %llu\n", keys[i].key,
+				      (unsigned long long)value);
+	}
 }
 
 /* --- who was killed --- */
@@ -239,17 +367,17 @@ static json_t *report_not_enforced(const struct limits *l)
 
 void limits_report(const struct limits *l, json_t *report)
 {
-	static const char *const keys[CGROUP_LIMITS] = {
+	static const char *const names[CGROUP_LIMITS] = {
 		[CGROUP_CPUS] = "cpus_milli",	[CGROUP_CPU_WEIGHT] = "cpu_weight",
 		[CGROUP_MEMORY] = "memory",	[CGROUP_PIDS] = "pids",
 		[CGROUP_DISK_BPS] = "disk_bps", [CGROUP_DISK_IOPS] = "disk_iops",
 	};
-	const struct limits_config *c = &l->cfg->limits;
+	const struct limits_config *c = &l->now;
 	json_t *o = json_object();
 
 	for (unsigned int i = 0; i < CGROUP_LIMITS; i++)
 		if (l->group)
-			set(o, keys[i], l->group->limits.value[i] != 0, l->group->limits.value[i]);
+			set(o, names[i], l->group->limits.value[i] != 0, l->group->limits.value[i]);
 	if (l->cfg->isolation == RUN_ISOLATION_VM) {
 		set(o, "disk_bps", c->disk_bps != 0, c->disk_bps);
 		set(o, "disk_iops", c->disk_iops != 0, c->disk_iops);

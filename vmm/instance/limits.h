@@ -25,6 +25,7 @@
 
 struct limits {
 	const struct run_config *cfg;
+	struct limits_config now;  /* rates of a guest: as they are */
 	struct cgroup *group;	   /* NULL: none */
 	struct cgroup_usage usage; /* once it is over */
 	unsigned int missing;	   /* a bit per enum cgroup_limit: not enforced */
@@ -38,6 +39,26 @@ struct limits {
  */
 int limits_open(struct limits *l, const struct run_config *cfg, const char *uuid,
 		const struct registration *reg, struct err *e);
+
+/* --- while it runs --- */
+
+#define LIMITS_KEYS 7
+
+/* What a limit is called on the control socket, and in `run`. */
+const char *limits_key(unsigned int index);
+enum run_setting limits_setting(unsigned int index);
+
+/*
+ * `bulkhead limit`: `text` is lines of "KEY NUMBER", 0 for no limit; all of it is
+ * done, or nothing.  l->now has a guest's rates then, and *ret_rates says that
+ * they were among it.  Every limit goes to `answer`, in the same form.
+ * 0; -EINVAL, -EOPNOTSUPP (not behind this wall, or no group), -errno.
+ * System calls: write, lseek.
+ */
+int limits_change(struct limits *l, char *text, bool *ret_rates, struct err *e);
+void limits_show(const struct limits *l, char *answer, size_t size);
+
+/* --- at the end --- */
 
 /* Everything of the instance is reaped: read the usage, remove the group.
  * What is in there still is killed, as far as the kernel has a way to. */

@@ -376,7 +376,7 @@ static unsigned int controllers_of(unsigned int limits)
 }
 
 static int make_places(struct cgroup *cg, const struct cgroup_host *host,
-		       const struct cgroup_found *found, unsigned int n, unsigned int wanted,
+		       const struct cgroup_found *found, unsigned int n,
 		       int (*note)(void *ctx, const char *path, struct err *e), void *ctx,
 		       struct err *e)
 {
@@ -387,8 +387,6 @@ static int make_places(struct cgroup *cg, const struct cgroup_host *host,
 	for (unsigned int i = 0; r == 0 && i < n; i++) {
 		char path[PATH_MAX + sizeof(name)];
 
-		if (!(found[i].controllers & wanted))
-			continue;
 		snprintf(path, sizeof(path), "%s/%s", found[i].path, name);
 		if (note)
 			r = note(ctx, path, e);
@@ -417,9 +415,8 @@ static int create(struct cgroup *cg, const struct cgroup_host *host,
 		  const struct cgroup_limits *limits, unsigned int *ret_missing,
 		  int (*note)(void *ctx, const char *path, struct err *e), void *ctx, struct err *e)
 {
-	/* What its usage is read from, where that is to be had. */
-	const unsigned int counting = 1U << CGROUP_CTL_CPU | 1U << CGROUP_CTL_CPUACCT |
-				      1U << CGROUP_CTL_MEMORY | 1U << CGROUP_CTL_IO;
+	/* For its usage, and for limits that may be set later: where it is to be had. */
+	const unsigned int every = (1U << CGROUP_CONTROLLERS) - 1;
 	struct cgroup_found found[CGROUP_PLACES];
 	unsigned int asked = 0, needed, n;
 	int r;
@@ -428,11 +425,11 @@ static int create(struct cgroup *cg, const struct cgroup_host *host,
 		asked |= limits->value[i] ? 1U << i : 0;
 	*ret_missing = asked;
 	needed = controllers_of(asked);
-	n = cgroup_find(host, needed, needed | counting, found, e);
+	n = cgroup_find(host, needed, every, found, e);
 	if (n == 0)
 		return 0;
 	find_disks(cg, host->disks);
-	r = make_places(cg, host, found, n, needed | counting, note, ctx, e);
+	r = make_places(cg, host, found, n, note, ctx, e);
 	*ret_missing = 0;
 	return r < 0 ? r : set_limits(cg, limits, ret_missing, e);
 }

@@ -90,10 +90,11 @@ extern const struct cgroup_host cgroup_host;
 
 /*
  * Make the group `name` (a plain file name) with `limits`, and with what is
- * needed to read its usage where that is to be had.  All of the limits are in
- * force, or, for those that cannot be had and with `best_effort` only, a bit of
- * *ret_missing is set per enum cgroup_limit.  `note` is called with each
- * directory's path before it is made; NULL: nobody is told.
+ * needed to read its usage and to change any limit later, where that is to be
+ * had.  All of the limits are in force, or, for those that cannot be had and
+ * with `best_effort` only, a bit of *ret_missing is set per enum cgroup_limit.
+ * `note` is called with each directory's path before it is made; NULL: nobody
+ * is told.
  *
  * 0; -EOPNOTSUPP: no group may be made, or not with these limits, *e says how
  * to get it; -errno.  On failure nothing is left.

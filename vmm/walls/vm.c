@@ -428,6 +428,11 @@ static void vm_shut_down(struct wall *wall)
 	order((struct vm_wall *)wall, ORDER_POWER_BUTTON);
 }
 
+static void vm_set_rates(struct wall *wall, const struct limits_config *limits)
+{
+	vm_parts_set_rates(&((struct vm_wall *)wall)->parts, limits);
+}
+
 static void vm_stop(struct wall *wall)
 {
 	order((struct vm_wall *)wall, ORDER_STOP);
@@ -509,6 +514,7 @@ const struct wall_ops wall_vm = {
 	.input_fd = vm_input_fd,
 	.stream_input = vm_stream_input,
 	.shut_down = vm_shut_down,
+	.set_rates = vm_set_rates,
 	.stop = vm_stop,
 	.release = vm_release,
 	.report = vm_wall_report,

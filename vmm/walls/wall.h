@@ -77,6 +77,10 @@ struct wall_ops {
 	/* Ask it to end in order (the power button, SIGTERM). */
 	void (*shut_down)(struct wall *w);
 
+	/* How fast its disks and interfaces may be from now on.  NULL: not the
+	 * wall's own doing, but the control group's. */
+	void (*set_rates)(struct wall *w, const struct limits_config *limits);
+
 	/* End it at once.  `ended` follows unless it was called before. */
 	void (*stop)(struct wall *w);
 
