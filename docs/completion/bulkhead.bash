@@ -46,6 +46,7 @@ _bulkhead() {
 	run:--report) _bulkhead_files -f ''; return ;;
 	run:--on-device-loss) _bulkhead_words 'stop continue'; return ;;
 	run:--seccomp) _bulkhead_words 'on off'; return ;;
+	run:--seccomp-profile) _bulkhead_files -f ''; return ;;
 	run:--cap-add) return ;;
 	run:--cpu-weight) return ;;
 	run:--pids) return ;;
@@ -67,8 +68,8 @@ _bulkhead() {
 	esac
 	case ${COMP_WORDS[1]} in
 	run)
-		names=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --cap-add --cpu-weight --pids --disk-bps --disk-iops --net-bps --best-effort --verbose'
-		with_arg=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --cap-add --cpu-weight --pids --disk-bps --disk-iops --net-bps'
+		names=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --seccomp-profile --cap-add --cpu-weight --pids --disk-bps --disk-iops --net-bps --best-effort --verbose'
+		with_arg=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --seccomp-profile --cap-add --cpu-weight --pids --disk-bps --disk-iops --net-bps'
 		;;
 	ps)
 		names=' --json'

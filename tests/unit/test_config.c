@@ -408,6 +408,7 @@ static void test_walls(void **state)
 		[RUN_SET_VERBOSE] = "",
 		[RUN_SET_ON_DEVICE_LOSS] = "stop",
 		[RUN_SET_SECCOMP] = "on",
+		[RUN_SET_SECCOMP_PROFILE] = "p",
 		[RUN_SET_CAP_ADD] = "cap_syslog,NET_RAW",
 		[RUN_SET_CPU_WEIGHT] = "100",
 		[RUN_SET_PIDS] = "10",

@@ -341,6 +341,30 @@ static const struct option run_options[] = {
 		.setting = RUN_SET_SECCOMP,
 	},
 	{
+		.name = "seccomp-profile",
+		.arg = "FILE",
+		.complete = COMPLETE_FILE,
+		.help = "behind the process wall: the system calls that CMD may\n"
+			"make, in JSON as container engines have it",
+		.man = "The system calls that the command behind the process wall may make, "
+		       "instead\n"
+		       "of the usual list: the seccomp object of the OCI runtime spec, or the form "
+		       "of\n"
+		       ".Xr podman 1\n"
+		       "with\n"
+		       ".Va includes\n"
+		       "and\n"
+		       ".Va excludes ,\n"
+		       "whose capabilities are those that the command has.\n"
+		       "A call whose name is not known is left out.\n"
+		       "Keys that are not known,\n"
+		       ".Dv SCMP_ACT_NOTIFY ,\n"
+		       "more than 4096 rules, and more than 128 with\n"
+		       ".Va args ,\n"
+		       "are errors.",
+		.setting = RUN_SET_SECCOMP_PROFILE,
+	},
+	{
 		.name = "cap-add",
 		.arg = "CAP[,CAP]",
 		.repeated = true,

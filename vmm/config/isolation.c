@@ -49,6 +49,10 @@ static const struct {
 	[RUN_SET_VERBOSE] = { "verbose", { NULL } },
 	[RUN_SET_ON_DEVICE_LOSS] = { "on-device-loss", NO_DEVICE },
 	[RUN_SET_SECCOMP] = { "seccomp", { [RUN_ISOLATION_NONE] = "nothing is confined there" } },
+	[RUN_SET_SECCOMP_PROFILE] = { "seccomp-profile",
+				      { [RUN_ISOLATION_VM] = "the guest's kernel, not the "
+							     "host's, serves the command's calls",
+					[RUN_ISOLATION_NONE] = "nothing is confined there" } },
 	[RUN_SET_CAP_ADD] = { "cap-add",
 			      { [RUN_ISOLATION_VM] = "in the guest the command has all of them",
 				[RUN_ISOLATION_NONE] = "the command has the user's own rights" } },

@@ -42,6 +42,7 @@ void run_config_release(struct run_config *cfg)
 	free(cfg->console_path);
 	free(cfg->name);
 	free(cfg->report);
+	free(cfg->seccomp_profile);
 	free_strings(cfg->argv, cfg->argc);
 	*cfg = (struct run_config){ 0 };
 }
@@ -328,6 +329,11 @@ static int set_seccomp(struct run_config *cfg, const char *value, struct err *e)
 	return parse_on_off(value, &cfg->seccomp, e);
 }
 
+static int set_seccomp_profile(struct run_config *cfg, const char *value, struct err *e)
+{
+	return replace(&cfg->seccomp_profile, value, e);
+}
+
 static int set_cap_add(struct run_config *cfg, const char *value, struct err *e)
 {
 	char shown[64];
@@ -370,6 +376,7 @@ static int (*const setters[])(struct run_config *cfg, const char *value, struct 
 	[RUN_SET_VERBOSE] = set_verbose,
 	[RUN_SET_ON_DEVICE_LOSS] = set_on_device_loss,
 	[RUN_SET_SECCOMP] = set_seccomp,
+	[RUN_SET_SECCOMP_PROFILE] = set_seccomp_profile,
 	[RUN_SET_CAP_ADD] = set_cap_add,
 	[RUN_SET_CPU_WEIGHT] = set_cpu_weight,
 	[RUN_SET_PIDS] = set_pids,
@@ -456,6 +463,8 @@ static int check_needs(const struct run_config *cfg, struct err *e)
 		return err_set(e, EINVAL, "--workdir needs a command to start there");
 	if (cfg->boot != RUN_BOOT_COMMAND && cfg->nenv)
 		return err_set(e, EINVAL, "--env needs a command that would see it");
+	if (!cfg->seccomp && cfg->seccomp_profile)
+		return err_set(e, EINVAL, "--seccomp off and --seccomp-profile exclude each other");
 	if (cfg->console == RUN_CONSOLE_FILE && cfg->report &&
 	    strcmp(cfg->console_path, cfg->report) == 0)
 		return err_set(e, EINVAL, "--console and --report name the same file");

@@ -142,9 +142,10 @@ struct run_config {
 	char *report;	/* NULL: none */
 	bool verbose;
 	bool continue_on_device_loss;
-	bool seccomp;	  /* false: --seccomp off */
-	uint64_t cap_add; /* a bit per capability beyond the usual ones */
-	char **argv;	  /* CMD and its arguments, NULL-terminated; NULL: no CMD */
+	bool seccomp;	       /* false: --seccomp off */
+	char *seccomp_profile; /* a file; NULL: the usual list */
+	uint64_t cap_add;      /* a bit per capability beyond the usual ones */
+	char **argv;	       /* CMD and its arguments, NULL-terminated; NULL: no CMD */
 	size_t argc;
 	bool no_net; /* --net none was given */
 };
@@ -171,6 +172,7 @@ enum run_setting {
 	RUN_SET_VERBOSE,
 	RUN_SET_ON_DEVICE_LOSS,
 	RUN_SET_SECCOMP,
+	RUN_SET_SECCOMP_PROFILE,
 	RUN_SET_CAP_ADD,
 	RUN_SET_CPU_WEIGHT,
 	RUN_SET_PIDS,

@@ -27,7 +27,7 @@
 #include "vmm/jail/landlock.h"
 #include "vmm/jail/rights.h"
 #include "vmm/jail/root.h"
-#include "vmm/jail/seccomp_code.h"
+#include "vmm/jail/seccomp_profile.h"
 #include "vmm/jail/userns.h"
 #include "vmm/walls/host_wall.h"
 
@@ -174,7 +174,9 @@ static int open_parts(struct process_wall *w, struct err *e)
 		return r;
 	}
 	w->capabilities = usual | cfg->cap_add;
-	if (w->capabilities != usual && cfg->seccomp)
+	if (cfg->seccomp_profile)
+		r = seccomp_profile_load(cfg->seccomp_profile, w->capabilities, &w->code, e);
+	else if (w->capabilities != usual && cfg->seccomp)
 		r = seccomp_code_for_command(w->capabilities, &w->code, e);
 	return r == 0 ? root_open(&w->root, cfg->root.path, cfg->root.rw, e) : r;
 }
