@@ -44,7 +44,8 @@ SHARED := guest-kernel-config/init/exec.c
 SRCS := $(wildcard vmm/*/*.c devices/*.c devices/*/*.c arch/x86_64/*.c) $(SHARED)
 ASM := $(wildcard vmm/*/*.S)
 OBJS := $(SRCS:%.c=$(B)/%.o) $(ASM:%.S=$(B)/%.o)
-GUEST_PURE := $(wildcard guest-kernel-config/init/params.c guest-kernel-config/init/stream.c)
+GUEST_PURE := $(wildcard guest-kernel-config/init/params.c guest-kernel-config/init/stream.c \
+	guest-kernel-config/init/oom.c)
 TEST_SUPPORT := $(wildcard tests/unit/support/*.c)
 TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 

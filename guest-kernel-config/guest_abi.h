@@ -9,7 +9,8 @@
  *          write  the end of the run, (kind << 8) | code; ends the VM
  *      +4  write  with BH_EXIT_OP_PHASE in the top byte: a phase was reached
  *                 with BH_EXIT_OP_TEXT in the top byte: append the low byte
- *                 to the message that explains BH_EXIT_FAILED (bounded by
+ *                 to the message that explains BH_EXIT_FAILED or
+ *                 BH_EXIT_OUT_OF_MEMORY (bounded by
  *                 the monitor: what is over BH_EXIT_TEXT_MAX is dropped)
  *
  * 2. The run's parameters: the file BH_PARAMS_PATH of the initramfs, a
@@ -55,6 +56,7 @@
 #define BH_EXIT_NOT_FOUND	   2 /* the command could not be found; code is errno */
 #define BH_EXIT_NOT_EXEC	   3 /* ... or not executed; code is errno */
 #define BH_EXIT_FAILED		   4 /* init could not set the guest up; see the text */
+#define BH_EXIT_OUT_OF_MEMORY	   5 /* the guest's kernel killed the command; see the text */
 #define BH_EXIT_STATUS(kind, code) (((kind) << 8) | ((code)&0xff))
 
 #define BH_EXIT_OP_PHASE (1u << 24)

@@ -85,6 +85,12 @@ void report_end(unsigned int kind, unsigned int code)
 		pause();
 }
 
+void report_text(const char *text)
+{
+	for (const char *s = text; *s; s++)
+		write_port(4, BH_EXIT_OP_TEXT | (unsigned char)*s);
+}
+
 void fail(const char *format, ...)
 {
 	char text[BH_EXIT_TEXT_MAX];
@@ -93,8 +99,7 @@ void fail(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	for (const char *s = text; *s; s++)
-		write_port(4, BH_EXIT_OP_TEXT | (unsigned char)*s);
+	report_text(text);
 	if (!has_exit_device())
 		kernel_log(0, text);
 	report_end(BH_EXIT_FAILED, 0);

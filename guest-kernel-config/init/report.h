@@ -18,6 +18,9 @@ void report_set_verbose(bool verbose);
 
 void report_phase(unsigned int phase);
 
+/* A sentence about the end that follows. */
+void report_text(const char *text);
+
 /* Ends the VM with this status; switches off if there is no exit device. */
 __attribute__((noreturn)) void report_end(unsigned int kind, unsigned int code);
 

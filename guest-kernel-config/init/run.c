@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/reboot.h>
@@ -34,6 +35,7 @@
 #include "command.h"
 #include "console.h"
 #include "mounts.h"
+#include "oom.h"
 #include "power.h"
 #include "pump.h"
 #include "report.h"
@@ -257,6 +259,11 @@ static void start_on_stream(struct run *run)
 
 __attribute__((noreturn)) static void finish(struct run *run)
 {
+	const bool killed = WIFSIGNALED(run->status) && WTERMSIG(run->status) == SIGKILL;
+	char victim[128] = "";
+	/* As long as there is a /dev. */
+	const bool out_of_memory = killed && oom_find(run->command, victim, sizeof(victim));
+
 	if (run->pump)
 		pump_finish(run->pump);
 	console_drain(run->tty);
@@ -264,6 +271,10 @@ __attribute__((noreturn)) static void finish(struct run *run)
 	if (run->reboot) {
 		reboot(run->reboot);
 		fail("the machine does not switch off: %s", strerror(errno));
+	}
+	if (out_of_memory) {
+		report_text(victim);
+		report_end(BH_EXIT_OUT_OF_MEMORY, 0);
 	}
 	if (WIFSIGNALED(run->status))
 		report_end(BH_EXIT_SIGNALED, (unsigned int)WTERMSIG(run->status));

@@ -278,7 +278,8 @@ void limits_explain(const struct limits *l, struct ending *ending)
 	uint64_t limit = l->group ? l->group->limits.value[CGROUP_MEMORY] : 0;
 
 	if (!limit || !l->usage.oom_kills || ending->reason == ENDING_EXITED ||
-	    ending->reason == ENDING_TIMEOUT || ending->reason == ENDING_STOPPED ||
+	    ending->reason == ENDING_OUT_OF_MEMORY || ending->reason == ENDING_TIMEOUT ||
+	    ending->reason == ENDING_STOPPED ||
 	    (ending->reason == ENDING_SIGNALED && ending->value != 9))
 		return;
 	ending->reason = ENDING_OUT_OF_MEMORY;

@@ -60,14 +60,28 @@ static void copy_text(char *out, size_t size, const char *text, size_t max)
 static void ending_from_status(struct ending *to, uint32_t word)
 {
 	static const enum ending_reason kinds[] = {
-		[BH_EXIT_EXITED] = ENDING_EXITED,	[BH_EXIT_SIGNALED] = ENDING_SIGNALED,
-		[BH_EXIT_NOT_FOUND] = ENDING_NOT_FOUND, [BH_EXIT_NOT_EXEC] = ENDING_NOT_EXECUTABLE,
+		[BH_EXIT_EXITED] = ENDING_EXITED,
+		[BH_EXIT_SIGNALED] = ENDING_SIGNALED,
+		[BH_EXIT_NOT_FOUND] = ENDING_NOT_FOUND,
+		[BH_EXIT_NOT_EXEC] = ENDING_NOT_EXECUTABLE,
 		[BH_EXIT_FAILED] = ENDING_GUEST_SETUP,
+		[BH_EXIT_OUT_OF_MEMORY] = ENDING_OUT_OF_MEMORY,
 	};
 	uint32_t kind = word >> 8;
 
 	to->value = (int)(word & 0xff);
 	to->reason = kind < ARRAY_SIZE(kinds) ? kinds[kind] : ENDING_EXITED;
+}
+
+/* The guest's kernel killed the command, which the text names. */
+static void explain_memory(const struct vm_wall *w, struct ending *to)
+{
+	char victim[256];
+
+	snprintf(victim, sizeof(victim), "%.255s", to->text[0] ? to->text : "the command");
+	snprintf(to->text, sizeof(to->text),
+		 "out of memory: the guest's kernel killed %s; it has %llu MiB (--memory)", victim,
+		 (unsigned long long)(w->cfg->memory_bytes / MIB));
 }
 
 /* A lost device: which, and what became of its process. */
@@ -131,6 +145,8 @@ static void ending_from_monitor(struct vm_wall *w, const struct monitor_msg *msg
 		ending_from_status(to, msg->detail);
 	else if (msg->end == VM_END_DEVICE_LOST && msg->detail < w->parts.ndevices)
 		describe_loss(w, msg->detail, msg->text, to->text, sizeof(to->text));
+	if (to->reason == ENDING_OUT_OF_MEMORY)
+		explain_memory(w, to);
 }
 
 static void on_message(void *ctx, uint32_t events)

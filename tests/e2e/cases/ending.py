@@ -33,6 +33,15 @@ def guest_ends(t, script, status, reason):
     ended_with(t, r, status, reason)
 
 
+@case()
+def out_of_memory(t):
+    """The guest's kernel kills the command, and init knows why."""
+    r = t.guest('x=$(head -c 200000000 /dev/zero | tr "\\0" x); echo over', *REPORT, '--memory', '96M')
+    ended_with(t, r, 137, 'out-of-memory',
+               r'^bulkhead: out of memory: the guest\'s kernel killed [^ ]+ \(process [0-9]+\), '
+               r'with [0-9]+kB; it has 96 MiB \(--memory\)\n$')
+
+
 @case(table=[('1-cpu', '1'), ('2-cpus', '2')])
 def panic(t, cpus):
     r = t.guest('echo c >/proc/sysrq-trigger', *REPORT, '--cpus', cpus)
