@@ -23,7 +23,7 @@ CPPFLAGS_ALL := -I. -I$(B)/gen -D_GNU_SOURCE -DBULKHEAD_VERSION='"$(VERSION)"' \
 AUTO_INIT := $(shell echo | $(CC) -Werror -ftrivial-auto-var-init=zero -x c -fsyntax-only - \
 	2>/dev/null && echo -ftrivial-auto-var-init=zero)
 CFLAGS_ALL := -std=gnu17 -g $(WARN) $(WERROR) $(AUTO_INIT) -MMD -MP $(CFLAGS)
-LIBS := -luring -ljansson -lseccomp
+LIBS := -luring -ljansson -lseccomp -lm
 
 ifeq ($(VARIANT),release)
 CFLAGS_ALL += -O2 -fPIE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
@@ -50,11 +50,17 @@ TEST_SUPPORT := $(wildcard tests/unit/support/*.c)
 TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 
 .PHONY: all
-all: build/release/bulkhead
+all: build/release/bulkhead build/release/bulkhead-compare build/release/bulkhead-workload
 
 # --- the program ---
 # bulkhead is one static binary; the guest's init is inside it.
 build/release/bulkhead: $(B)/vmm/main.o $(B)/libbulkhead.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_LINK) $(LDFLAGS_ALL) $< $(B)/libbulkhead.a $(LIBS) -o $@
+
+# `bulkhead compare` is a program of its own: what measures and draws is not in
+# what runs guests.
+build/release/bulkhead-compare: $(B)/vmm/compare_main.o $(B)/libbulkhead.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_LINK) $(LDFLAGS_ALL) $< $(B)/libbulkhead.a $(LIBS) -o $@
 
@@ -89,6 +95,13 @@ $(B)/gen/guest-init: $(INIT_SRCS) $(INIT_HDRS)
 	$(call say,MUSLCC,$@)
 	@mkdir -p $(@D)
 	$(Q)musl-gcc $(INIT_CFLAGS) $(INIT_SRCS) -o $@
+
+# The program that `bulkhead compare` runs behind every wall, likewise.
+WORKLOAD_SRCS := $(wildcard vmm/compare/workloads/*.c) vmm/image/sha256.c
+build/release/bulkhead-workload: $(WORKLOAD_SRCS) vmm/compare/workloads/workloads.h
+	$(call say,MUSLCC,$@)
+	@mkdir -p $(@D)
+	$(Q)musl-gcc $(INIT_CFLAGS) -O2 $(WORKLOAD_SRCS) -o $@
 $(B)/%.o: %.S
 	$(call say,AS,$<)
 	@mkdir -p $(@D)
@@ -152,6 +165,9 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/bulkhead
 	install -s -m 755 build/release/bulkhead $(DESTDIR)$(PREFIX)/bin/bulkhead
+	install -d $(DESTDIR)$(PREFIX)/libexec/bulkhead
+	install -s -m 755 build/release/bulkhead-compare build/release/bulkhead-workload \
+		$(DESTDIR)$(PREFIX)/libexec/bulkhead/
 	install -m 644 docs/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 docs/completion/bulkhead.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/bulkhead
@@ -160,7 +176,7 @@ install: all
 			$(DESTDIR)$(PREFIX)/share/bulkhead/vmlinux-x86_64; fi
 uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/bin/bulkhead $(DESTDIR)$(PREFIX)/share/bulkhead \
-		$(DESTDIR)$(PREFIX)/share/man/man1/bulkhead*.1 \
+		$(DESTDIR)$(PREFIX)/libexec/bulkhead $(DESTDIR)$(PREFIX)/share/man/man1/bulkhead*.1 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/bulkhead
 
 .PHONY: format clean help

@@ -23,7 +23,7 @@ _bulkhead() {
 		prev=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	if ((COMP_CWORD == 1)); then
-		_bulkhead_words 'run ps stop limit doctor device help --help --version'
+		_bulkhead_words 'run ps stop limit compare doctor device help --help --version'
 		return
 	fi
 	case ${COMP_WORDS[1]}:$prev in
@@ -60,11 +60,18 @@ _bulkhead() {
 	limit:--disk-bps) return ;;
 	limit:--disk-iops) return ;;
 	limit:--net-bps) return ;;
+	compare:--suite) _bulkhead_words 'quick full'; return ;;
+	compare:--walls) _bulkhead_words 'none process vm crun runc bwrap'; return ;;
+	compare:--runs) return ;;
+	compare:--rootfs) _bulkhead_files -d ''; return ;;
+	compare:--seed) return ;;
+	compare:--json) _bulkhead_files -f ''; return ;;
+	compare:--html) _bulkhead_files -f ''; return ;;
 	device:--socket) _bulkhead_files -f ''; return ;;
 	device:--disk) _bulkhead_files -f ''; return ;;
 	device:--net) _bulkhead_words 'tap= fd='; return ;;
 	device:--seccomp) _bulkhead_words 'on off'; return ;;
-	help:help) _bulkhead_words 'run ps stop limit doctor device help '; return ;;
+	help:help) _bulkhead_words 'run ps stop limit compare doctor device help '; return ;;
 	esac
 	case ${COMP_WORDS[1]} in
 	run)
@@ -82,6 +89,10 @@ _bulkhead() {
 	limit)
 		names=' --cpus --cpu-weight --memory --pids --disk-bps --disk-iops --net-bps --json'
 		with_arg=' --cpus --cpu-weight --memory --pids --disk-bps --disk-iops --net-bps'
+		;;
+	compare)
+		names=' --suite --walls --runs --rootfs --seed --json --html'
+		with_arg=' --suite --walls --runs --rootfs --seed --json --html'
 		;;
 	doctor)
 		names=' --json --verbose'

@@ -71,8 +71,8 @@ const struct command command_help = {
 };
 
 static const struct command *const commands[] = {
-	&command_run,	 &command_ps,	  &command_stop, &command_limit,
-	&command_doctor, &command_device, &command_help,
+	&command_run,	  &command_ps,	   &command_stop,   &command_limit,
+	&command_compare, &command_doctor, &command_device, &command_help,
 };
 
 const struct command *const *cli_commands(size_t *ret_n)

@@ -1,0 +1,257 @@
+/* test_comparison.c - verdicts, and reports written, read and refused. */
+#include "vmm/compare/report.h"
+
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "vmm/compare/advice.h"
+
+#define N 20
+
+static const char *const names[] = { "none", "process", "vm" };
+
+/* none: 100 to 119; process: the same; vm: twice as much. */
+static void fill(struct comparison *c)
+{
+	struct compare_row *time, *rate;
+
+	comparison_init(c);
+	strcpy(c->version, "1");
+	strcpy(c->started, "2026-01-02T03:04:05Z");
+	strcpy(c->suite, "quick");
+	strcpy(c->host.label, "hardware");
+	c->seed = 7;
+	c->runs = N;
+	c->complete = true;
+	for (c->nwalls = 0; c->nwalls < 3; c->nwalls++)
+		strcpy(c->wall[c->nwalls].name, names[c->nwalls]);
+	time = comparison_row(c, "cpu", "integer", "ns", false);
+	rate = comparison_row(c, "memory", "triad", "GB/s", true);
+	for (int i = 0; i < N; i++)
+		for (int w = 0; w < 3; w++) {
+			double v = (100 + i) * (w == 2 ? 2 : 1) + (w == 1 ? 0.25 : 0);
+
+			assert_int_equal(compare_series_add(&time->wall[w], v), 0);
+			assert_int_equal(compare_series_add(&rate->wall[w], v), 0);
+		}
+}
+
+static char *written(const struct comparison *c, int form)
+{
+	struct analysis a;
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	assert_int_equal(analysis_make(c, &a), 0);
+	if (form == 'j')
+		assert_int_equal(report_write_json(c, f, NULL), 0);
+	else if (form == 'h')
+		report_write_html(c, &a, f);
+	else
+		report_write_text(c, &a, f);
+	fclose(f);
+	analysis_release(&a);
+	return text;
+}
+
+static int read_text(const char *text, struct comparison *c, struct err *e)
+{
+	char path[] = "/tmp/test_comparison.XXXXXX";
+	int fd = mkstemp(path), r;
+
+	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+	comparison_init(c);
+	r = report_read_json(path, c, e);
+	unlink(path);
+	return r;
+}
+
+static void verdicts(void **state)
+{
+	struct comparison c;
+	struct analysis a;
+
+	(void)state;
+	fill(&c);
+	assert_int_equal(analysis_make(&c, &a), 0);
+	assert_int_equal(a.base, 0);
+	assert_int_equal(a.row[0][0].verdict, FINDING_NOTHING);
+	assert_int_equal(a.row[0][1].verdict, FINDING_SAME);
+	assert_int_equal(a.row[0][2].verdict, FINDING_WORSE);
+	assert_int_equal(a.row[1][2].verdict, FINDING_BETTER);
+	assert_true(fabs(a.row[0][2].ratio - 2) < 1e-9);
+	assert_true(a.row[0][2].ratio_interval.low <= 2 && a.row[0][2].ratio_interval.high >= 2);
+	assert_true(isnan(a.row[0][2].p99));
+	analysis_release(&a);
+	comparison_release(&c);
+}
+
+/* One per cent that every value shows is certain, and does not matter. */
+static void small_differences_are_none(void **state)
+{
+	struct comparison c;
+	struct analysis a;
+
+	(void)state;
+	fill(&c);
+	for (size_t i = 0; i < N; i++) {
+		c.row[0].wall[0].value[i] = 100 + (double)i / 1000;
+		c.row[0].wall[1].value[i] = 101 + (double)i / 1000;
+	}
+	assert_int_equal(analysis_make(&c, &a), 0);
+	assert_true(a.row[0][1].p < 0.001);
+	assert_int_equal(a.row[0][1].verdict, FINDING_SAME);
+	analysis_release(&a);
+	comparison_release(&c);
+}
+
+static void nothing_measured(void **state)
+{
+	struct comparison c;
+	struct analysis a;
+
+	(void)state;
+	comparison_init(&c);
+	assert_int_equal(analysis_make(&c, &a), 0);
+	assert_int_equal(a.base, -1);
+	analysis_release(&a);
+	comparison_release(&c);
+}
+
+static void read_back(void **state)
+{
+	struct comparison c, d;
+	char *first, *second;
+
+	(void)state;
+	fill(&c);
+	strcpy(c.wall[2].problem, "no \"KVM\"");
+	first = written(&c, 'j');
+	assert_int_equal(read_text(first, &d, NULL), 0);
+	second = written(&d, 'j');
+	assert_string_equal(first, second);
+	free(first);
+	free(second);
+	comparison_release(&c);
+	comparison_release(&d);
+}
+
+/* `from` in a good report replaced by `to`. */
+static void refuse(const char *from, const char *to, const char *why)
+{
+	char *text, *at, *bad;
+	struct comparison c;
+	struct err e = { "" };
+
+	fill(&c);
+	text = written(&c, 'j');
+	comparison_release(&c);
+	at = strstr(text, from);
+	assert_non_null(at);
+	*at = '\0';
+	assert_true(asprintf(&bad, "%s%s%s", text, to, at + strlen(from)) > 0);
+	assert_true(read_text(bad, &c, &e) < 0);
+	if (!strstr(e.text, why))
+		fail_msg("'%s' does not say '%s'", e.text, why);
+	comparison_release(&c);
+	free(bad);
+	free(text);
+}
+
+static void bad_reports(void **state)
+{
+	struct comparison c;
+	struct err e = { "" };
+
+	(void)state;
+	refuse("\"comparison\": 1", "\"comparison\": 2", "version is 2");
+	refuse("\"comparison\": 1,", "", "no comparison's report");
+	refuse("\"name\": \"process\"", "\"name\": \"none\"", "two walls are called none");
+	refuse("\"process\": [", "\"other\": [", "not in the list");
+	refuse("100.0", "-1", "no positive number");
+	refuse("100.0", "\"x\"", "no positive number");
+	refuse("\"seed\": 7", "\"seed\": \"7\"", "'seed'");
+	refuse("\"rows\"", "\"lines\"", "'rows' is no list");
+	refuse("\"triad\"", "5", "'quantity'");
+	assert_int_equal(read_text("{\"comparison\": 1, \"bulk", &c, &e), -EINVAL);
+	comparison_release(&c);
+	assert_int_equal(read_text("[]", &c, &e), -EINVAL);
+	comparison_release(&c);
+	comparison_init(&c);
+	assert_int_equal(report_read_json("/nonexistent", &c, &e), -ENOENT);
+	assert_int_equal(report_read_json("/dev/null", &c, &e), -EFBIG);
+	comparison_release(&c);
+}
+
+static void table_fits(void **state)
+{
+	struct comparison c;
+	char *text, *save = NULL;
+
+	(void)state;
+	fill(&c);
+	memset(c.wall[1].problem, 'x', sizeof(c.wall[1].problem) - 1);
+	text = written(&c, 't');
+	assert_non_null(strstr(text, "process: cannot run here"));
+	assert_non_null(strstr(text, "x2.00-"));
+	assert_non_null(strstr(text, "x2.00+"));
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (strlen(line) > 100)
+			fail_msg("%zu columns: %s", strlen(line), line);
+	free(text);
+	comparison_release(&c);
+}
+
+static void page_escapes(void **state)
+{
+	struct comparison c;
+	char *text;
+
+	(void)state;
+	fill(&c);
+	strcpy(c.host.cpu, "<script>alert(1)</script>");
+	strcpy(c.wall[2].name, "\"><b>");
+	text = written(&c, 'h');
+	assert_null(strstr(text, "<script"));
+	assert_null(strstr(text, "\"><b>"));
+	assert_non_null(strstr(text, "&lt;script&gt;"));
+	assert_non_null(strstr(text, "</html>"));
+	free(text);
+	comparison_release(&c);
+}
+
+static void emulated_is_labelled(void **state)
+{
+	struct comparison c;
+	char *text;
+
+	(void)state;
+	fill(&c);
+	strcpy(c.host.label, "emulated (TCG)");
+	for (int form = 0; form < 2; form++) {
+		text = written(&c, "th"[form]);
+		assert_non_null(strstr(text, "not those of hardware"));
+		free(text);
+	}
+	comparison_release(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(verdicts),	cmocka_unit_test(small_differences_are_none),
+		cmocka_unit_test(read_back),	cmocka_unit_test(nothing_measured),
+		cmocka_unit_test(bad_reports),	cmocka_unit_test(table_fits),
+		cmocka_unit_test(page_escapes), cmocka_unit_test(emulated_is_labelled),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

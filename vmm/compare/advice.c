@@ -1,0 +1,121 @@
+/* advice.c - see advice.h. */
+#include "vmm/compare/advice.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/base/util.h"
+
+bool advice_is_hardware(const struct comparison *c)
+{
+	return strncmp(c->host.label, "hardware", 8) == 0;
+}
+
+const char *advice_trust(const char *wall)
+{
+	static const struct {
+		const char *wall, *trust;
+	} all[] = {
+		{ "none",
+		  "nothing is between the command and the host: the command itself is trusted" },
+		{ "process", "the host's kernel is trusted with every call on the list" },
+		{ "vm", "the processor, KVM, and for each device a process that has nothing else" },
+		{ "crun",
+		  "the host's kernel is trusted with every call that its profile lets through" },
+		{ "runc",
+		  "the host's kernel is trusted with every call that its profile lets through" },
+		{ "bwrap",
+		  "the host's kernel is trusted with every system call: no filter is given here" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (strcmp(all[i].wall, wall) == 0)
+			return all[i].trust;
+	return NULL;
+}
+
+static int find_row(const struct comparison *c, const char *workload, const char *quantity)
+{
+	for (size_t i = 0; i < c->nrows; i++)
+		if (strcmp(c->row[i].quantity, quantity) == 0 &&
+		    (strcmp(c->row[i].workload, workload) == 0 ||
+		     strcmp(c->row[i].workload, "command") == 0))
+			return (int)i;
+	return -1;
+}
+
+/* "1.3 ms" more than the base, or nothing when it is the base. */
+static size_t tell_start(const struct comparison *c, const struct analysis *a, size_t wall,
+			 char *out, size_t size)
+{
+	int exit = find_row(c, "start", "exit"), memory = find_row(c, "idle", "memory");
+	size_t n = 0;
+
+	if (exit >= 0 && a->row[exit][wall].n)
+		n = (size_t)snprintf(out, size, " start to exit %.1f ms",
+				     a->row[exit][wall].median);
+	if (exit >= 0 && !isnan(a->row[exit][wall].ratio))
+		n += (size_t)snprintf(out + n, size - n, " (x%.2f)", a->row[exit][wall].ratio);
+	if (memory >= 0 && a->row[memory][wall].n)
+		n += (size_t)snprintf(out + n, size - n, "%s %.1f MiB of memory", n ? "," : "",
+				      a->row[memory][wall].median);
+	return n;
+}
+
+/* Of the rows that are not about starting: how many are better, the same,
+ * worse, and the worst one. */
+static void tell_work(const struct comparison *c, const struct analysis *a, size_t wall, char *out,
+		      size_t size)
+{
+	size_t count[4] = { 0 };
+	double worst = 1;
+	int at = -1;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->nrows; i++) {
+		const struct finding *f = &a->row[i][wall];
+		double cost = c->row[i].higher ? 1 / f->ratio : f->ratio;
+
+		if (strcmp(c->row[i].workload, "start") == 0 ||
+		    strcmp(c->row[i].workload, "idle") == 0 ||
+		    strcmp(c->row[i].workload, "command") == 0)
+			continue;
+		count[f->verdict]++;
+		if (f->verdict == FINDING_WORSE && cost > worst) {
+			worst = cost;
+			at = (int)i;
+		}
+	}
+	if (count[FINDING_SAME] + count[FINDING_BETTER] + count[FINDING_WORSE] == 0)
+		return;
+	n = (size_t)snprintf(out, size,
+			     "; of the work inside %zu rows are slower, %zu faster, %zu the same",
+			     count[FINDING_WORSE], count[FINDING_BETTER], count[FINDING_SAME]);
+	if (at >= 0 && n < size)
+		snprintf(out + n, size - n, "; the dearest is %s, %.2f times", c->row[at].quantity,
+			 worst);
+}
+
+bool advice_sentence(const struct comparison *c, const struct analysis *a, size_t i,
+		     char out[ADVICE_TEXT])
+{
+	const char *trust;
+	size_t n, room = ADVICE_TEXT;
+
+	if (i >= c->nwalls)
+		return false;
+	n = (size_t)snprintf(out, room, "%s:", c->wall[i].name);
+	if (c->wall[i].problem[0]) {
+		snprintf(out + n, room - n, " cannot run here.");
+		return true;
+	}
+	n += tell_start(c, a, i, out + n, room - n);
+	if ((int)i != a->base)
+		tell_work(c, a, i, out + n, room - n);
+	n = strlen(out);
+	trust = advice_trust(c->wall[i].name);
+	if (trust && n < room)
+		snprintf(out + n, room - n, ". Trust: %s.", trust);
+	return true;
+}

@@ -1,0 +1,70 @@
+/* bundle.c - see bundle.h; OCI runtime specification, config.md. */
+#include "vmm/compare/bundle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vmm/base/util.h"
+
+/* `RUNTIME spec` writes into its working directory. */
+static int run_spec(const char *runtime, const char *dir, struct err *e)
+{
+	const char *argv[] = { runtime, "spec", NULL };
+	posix_spawn_file_actions_t actions;
+	extern char **environ;
+	int r, status;
+	pid_t pid;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addchdir_np(&actions, dir);
+	r = posix_spawn(&pid, runtime, &actions, NULL, (char *const *)(uintptr_t)argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (r != 0)
+		return err_code(e, -r, "start %s", runtime);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status == 0 ? 0 : err_set(e, EIO, "'%s spec' failed", runtime);
+}
+
+static int change(json_t *spec, const char *root, const char *const *command, size_t n)
+{
+	json_t *process = json_object_get(spec, "process"), *args = json_array();
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++)
+		r |= json_array_append_new(args, json_string(command[i]));
+	r |= json_object_set_new(process, "args", args);
+	r |= json_object_set_new(process, "terminal", json_false());
+	return r | json_object_set_new(json_object_get(spec, "root"), "path", json_string(root));
+}
+
+int bundle_write(const char *runtime, const char *dir, const char *root, const char *const *command,
+		 size_t n, struct err *e)
+{
+	char path[PATH_MAX];
+	json_error_t error;
+	json_t *spec;
+	int r = 0;
+
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return err_errno(e, "make %s", dir);
+	if (snprintf(path, sizeof(path), "%s/config.json", dir) >= (int)sizeof(path))
+		return err_set(e, ENAMETOOLONG, "%s", dir);
+	if (access(path, F_OK) < 0)
+		r = run_spec(runtime, dir, e);
+	if (r < 0)
+		return r;
+	spec = json_load_file(path, 0, &error);
+	if (!spec || change(spec, root, command, n) != 0 ||
+	    json_dump_file(spec, path, JSON_INDENT(1)) < 0)
+		r = err_set(e, EIO, "write %s", path);
+	json_decref(spec);
+	return r;
+}

@@ -1,0 +1,17 @@
+/*
+ * bundle.h - an OCI bundle for crun and runc: what `RUNTIME spec` gives, with
+ * a command and a root directory of ours.
+ */
+#ifndef COMPARE_BUNDLE_H
+#define COMPARE_BUNDLE_H
+
+#include <stddef.h>
+
+#include "vmm/base/err.h"
+
+/* Write `dir`/config.json; `dir` is made when it is missing.  `runtime` is the
+ * path of its program.  0; -errno and *e. */
+int bundle_write(const char *runtime, const char *dir, const char *root, const char *const *command,
+		 size_t n, struct err *e);
+
+#endif

@@ -1,0 +1,70 @@
+/* claims.c - see claims.h. */
+#include "vmm/compare/claims.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "vmm/base/util.h"
+
+struct claim {
+	const char *said, *wall, *workload, *quantity, *how;
+};
+
+static const struct claim claims[] = {
+	{ "A process wall costs 5 to 10 % of the processor's work", "process", "cpu", "integer",
+	  "ratio to none, work in registers" },
+	{ "A virtual machine costs 15 to 30 % of the processor's work", "vm", "cpu", "integer",
+	  "ratio to none, work in registers" },
+	{ "A virtual machine costs 15 to 30 % of memory's speed", "vm", "memory", "chase-64M",
+	  "ratio to none, a chain of loads over 64 MiB" },
+	{ "A container starts in less than 200 ms", "process", "start", "exit",
+	  "milliseconds from exec to exit, medians" },
+	{ "A virtual machine starts in minutes", "vm", "start", "exit",
+	  "milliseconds from exec to exit, medians" },
+	{ "System calls cost more behind a process wall, because of its filter", "process", "calls",
+	  "getppid", "ratio to none, a call that does nothing" },
+	{ "System calls cost nothing in a virtual machine, because its own kernel answers", "vm",
+	  "calls", "getppid", "ratio to none, a call that does nothing" },
+};
+
+static const struct finding *find(const struct comparison *c, const struct analysis *a,
+				  const struct claim *claim)
+{
+	int wall = comparison_wall(c, claim->wall);
+
+	for (size_t i = 0; wall >= 0 && i < c->nrows; i++)
+		if (strcmp(c->row[i].workload, claim->workload) == 0 &&
+		    strcmp(c->row[i].quantity, claim->quantity) == 0)
+			return &a->row[i][wall];
+	return NULL;
+}
+
+void claims_write_html(const struct comparison *c, const struct analysis *a, FILE *out)
+{
+	if (c->command[0])
+		return;
+	fputs("<h2>What is said, and what was measured here</h2>\n<div "
+	      "class=\"scroll\"><table><thead>"
+	      "<tr><th scope=\"col\">claim</th><th scope=\"col\">measured here</th>"
+	      "<th scope=\"col\">how</th></tr></thead><tbody>\n",
+	      out);
+	for (size_t i = 0; i < ARRAY_SIZE(claims); i++) {
+		const struct finding *f = find(c, a, &claims[i]);
+
+		fprintf(out, "<tr><td class=\"text\">%s</td><td>", claims[i].said);
+		if (!f || !f->n)
+			fputs("not measured", out);
+		else if (strcmp(claims[i].workload, "start") == 0)
+			fprintf(out, "%.4g ms [%.4g, %.4g]", f->median, f->interval.low,
+				f->interval.high);
+		else if (isnan(f->ratio))
+			fputs("nothing to compare with", out);
+		else
+			fprintf(out, "%+.1f %% [%+.1f, %+.1f]%s", 100 * (f->ratio - 1),
+				100 * (f->ratio_interval.low - 1),
+				100 * (f->ratio_interval.high - 1),
+				f->verdict == FINDING_SAME ? ": no difference" : "");
+		fprintf(out, "</td><td class=\"text\">%s</td></tr>\n", claims[i].how);
+	}
+	fputs("</tbody></table></div>\n", out);
+}

@@ -1,0 +1,405 @@
+/* compare.c - see compare.h. */
+#include "vmm/compare/compare.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "vmm/base/util.h"
+#include "vmm/compare/host.h"
+#include "vmm/compare/measure.h"
+#include "vmm/compare/place.h"
+#include "vmm/compare/progress.h"
+#include "vmm/compare/statistics.h"
+#include "vmm/compare/suite.h"
+#include "vmm/compare/wall_command.h"
+
+#define RUN_LIMIT_NS (120 * NS_PER_S)
+#define QUICK_RUNS   10
+#define FULL_RUNS    30
+#define MEMORY_RUNS  5 /* of what takes longer than the others, and varies less */
+
+/* One kind of work: a workload, or the user's command. */
+struct work {
+	const struct suite_workload *workload; /* NULL: the user's */
+	const char *argv[2];
+	const char *const *command;
+	size_t n;
+	bool memory; /* sampled in runs whose times are not kept */
+};
+
+struct campaign {
+	const struct compare_config *cfg;
+	struct comparison *c;
+	struct wall_setup setup;
+	struct work work[16];
+	size_t nwork;
+	struct measured *got;
+	int status[COMPARE_WALLS]; /* the command's, when each wall was tried */
+	unsigned int serial;
+	int signal_fd;
+	struct progress progress;
+};
+
+static const char *work_name(const struct work *w)
+{
+	return w->workload ? w->workload->name : "command";
+}
+
+/* Are its figures taken from outside? */
+static bool is_outside(const struct work *w)
+{
+	return !w->workload || w->workload->outside;
+}
+
+/* --- what a run gives --- */
+
+static int keep(struct campaign *k, const char *workload, const struct suite_quantity *q,
+		size_t wall, double value)
+{
+	struct compare_row *row = comparison_row(k->c, workload, q->name, q->unit, q->higher);
+
+	return row ? compare_series_add(&row->wall[wall], value) : -ENOMEM;
+}
+
+static int keep_outside(struct campaign *k, const struct work *w, size_t wall)
+{
+	const char *name = work_name(w);
+	const double ms = (double)NS_PER_MS;
+	int r = 0;
+
+	if (w->memory)
+		return k->got->pss_bytes ? keep(k, name, &suite_memory, wall,
+						(double)k->got->pss_bytes / (double)MIB)
+					 : 0;
+	if (k->got->first_byte_ns)
+		r = keep(k, name, &suite_first_byte, wall, (double)k->got->first_byte_ns / ms);
+	if (r == 0)
+		r = keep(k, name, &suite_exit, wall, (double)k->got->exit_ns / ms);
+	return r < 0 ? r : keep(k, name, &suite_cpu, wall, (double)k->got->cpu_ns / ms);
+}
+
+/* The lines that a workload printed behind a wall that may be broken: only
+ * known names count, and only plain positive numbers. */
+static int keep_lines(struct campaign *k, const struct work *w, size_t wall, size_t *ret_n)
+{
+	char *save = NULL;
+	int r = 0;
+
+	*ret_n = 0;
+	for (char *line = strtok_r(k->got->out, "\r\n", &save); line && r == 0;
+	     line = strtok_r(NULL, "\r\n", &save)) {
+		const struct suite_quantity *q;
+		char name[COMPARE_NAME];
+		double value;
+
+		if (sscanf(line, "%47s %lf", name, &value) != 2 || !(value > 0 && value < 1e15))
+			continue;
+		q = suite_find(w->workload->name, name);
+		if (!q)
+			continue;
+		r = keep(k, w->workload->name, q, wall, value);
+		(*ret_n)++;
+	}
+	return r;
+}
+
+/* The last line that it wrote to standard error, or what is known instead. */
+static void describe_failure(const struct campaign *k, char *out, size_t size)
+{
+	const struct measured *got = k->got;
+	char text[MEASURE_ERRORS], line[COMPARE_TEXT];
+	const char *last = text;
+
+	snprintf(text, sizeof(text), "%s", got->errors);
+	for (size_t n = strlen(text); n && text[n - 1] == '\n'; n--)
+		text[n - 1] = '\0';
+	if (strrchr(text, '\n'))
+		last = strrchr(text, '\n') + 1;
+	printable(line, sizeof(line), strncmp(last, "bulkhead: ", 10) == 0 ? last + 10 : last);
+	if (got->timed_out)
+		snprintf(out, size, "it took more than %d s", (int)(RUN_LIMIT_NS / NS_PER_S));
+	else if (line[0])
+		snprintf(out, size, "status %d: %.250s", got->status, line);
+	else
+		snprintf(out, size, "status %d, and it said nothing", got->status);
+}
+
+/* --- one run --- */
+
+/* Is it what was asked for?  A user's command may end with a status of its own,
+ * the same each time; 125 to 127 are the wall's. */
+static bool failed(const struct campaign *k, const struct work *w)
+{
+	const struct measured *got = k->got;
+
+	if (got->timed_out)
+		return true;
+	return w->workload ? got->status != 0 : got->status >= 125 && got->status <= 127;
+}
+
+static int run_once(struct campaign *k, const struct work *w, size_t wall, struct err *e)
+{
+	struct measure_request request = { NULL, RUN_LIMIT_NS, w->memory };
+	_cleanup_free_ struct wall_command *command = calloc(1, sizeof(*command));
+	int r;
+
+	if (!command)
+		return err_set(e, ENOMEM, "no memory");
+	r = wall_command_make(&k->setup, k->c->wall[wall].name, w->command, w->n, k->serial++,
+			      command, e);
+	if (r < 0)
+		return r;
+	request.argv = command->argv;
+	return measure_run(k->signal_fd, &request, k->got, e);
+}
+
+static void note_failure(struct campaign *k, size_t wall, const char *text)
+{
+	struct compare_wall *w = &k->c->wall[wall];
+
+	if (w->failures++ == 0)
+		snprintf(w->failure, sizeof(w->failure), "%s", text);
+}
+
+static int run_and_keep(struct campaign *k, const struct work *w, size_t wall, struct err *e)
+{
+	char text[COMPARE_TEXT];
+	size_t n = 0;
+	int r = run_once(k, w, wall, e);
+
+	if (r < 0 || k->got->interrupted)
+		return r;
+	if (failed(k, w) || k->got->status != k->status[wall]) {
+		describe_failure(k, text, sizeof(text));
+		note_failure(k, wall, text);
+		return 0;
+	}
+	if (is_outside(w))
+		r = keep_outside(k, w, wall);
+	else
+		r = keep_lines(k, w, wall, &n);
+	if (r < 0)
+		return err_code(e, r, "keep a value");
+	if (!is_outside(w) && n == 0)
+		note_failure(k, wall, "the workload printed no figure");
+	return 0;
+}
+
+/* --- before: which walls can, and warm caches --- */
+
+static void try_wall(struct campaign *k, size_t i)
+{
+	struct compare_wall *wall = &k->c->wall[i];
+	struct err why = { "" };
+
+	progress_text(&k->progress, "trying", wall->name);
+	if (run_once(k, &k->work[0], i, &why) < 0)
+		snprintf(wall->problem, sizeof(wall->problem), "%.300s", why.text);
+	else if (failed(k, &k->work[0]))
+		describe_failure(k, wall->problem, sizeof(wall->problem));
+	k->status[i] = k->got->status;
+}
+
+/* A command that succeeds behind one wall and fails behind another does not do
+ * the same work there: its times are not to be compared. */
+static void compare_statuses(struct campaign *k)
+{
+	bool succeeds = false;
+
+	for (size_t i = 0; i < k->c->nwalls; i++)
+		succeeds |= !k->c->wall[i].problem[0] && k->status[i] == 0;
+	for (size_t i = 0; succeeds && i < k->c->nwalls; i++)
+		if (!k->c->wall[i].problem[0] && k->status[i] != 0)
+			snprintf(k->c->wall[i].problem, COMPARE_TEXT,
+				 "the command fails behind this wall, and not behind another: "
+				 "status %d",
+				 k->status[i]);
+}
+
+static int try_walls(struct campaign *k, struct err *e)
+{
+	for (size_t i = 0; i < k->c->nwalls; i++) {
+		if (!k->c->wall[i].problem[0])
+			try_wall(k, i);
+		if (k->got->interrupted)
+			return err_set(e, EINTR, "interrupted before anything was measured");
+	}
+	compare_statuses(k);
+	for (size_t i = 0; i < k->c->nwalls; i++)
+		if (!k->c->wall[i].problem[0])
+			return 0;
+	return err_set(e, ENOTSUP, "none of the walls can run this: %s", k->c->wall[0].problem);
+}
+
+/* --- the campaign --- */
+
+/* In an order for readers, not in the random one of the runs. */
+static void make_rows(struct campaign *k)
+{
+	static const struct suite_quantity *const outside[] = { &suite_first_byte, &suite_exit,
+								&suite_cpu };
+
+	for (size_t i = 0; i < k->nwork; i++) {
+		const struct work *w = &k->work[i];
+		const char *name = work_name(w);
+		const struct suite_quantity *q = &suite_memory;
+
+		if (w->memory)
+			comparison_row(k->c, name, q->name, q->unit, q->higher);
+		for (size_t j = 0; j < ARRAY_SIZE(outside) && is_outside(w) && !w->memory; j++)
+			comparison_row(k->c, name, outside[j]->name, outside[j]->unit,
+				       outside[j]->higher);
+		for (q = suite_quantities; q < suite_quantities + suite_nquantities; q++)
+			if (strcmp(q->workload, name) == 0)
+				comparison_row(k->c, name, q->name, q->unit, q->higher);
+	}
+}
+
+static int run_all(struct campaign *k, struct err *e)
+{
+	size_t walls = k->c->nwalls, n = k->nwork * walls, order[16 * COMPARE_WALLS];
+	struct stats_random random = { k->c->seed };
+	int r = 0;
+
+	make_rows(k);
+	progress_begin(&k->progress, k->c->runs * n);
+	for (uint32_t round = 0; round < k->c->runs && r == 0; round++) {
+		for (size_t i = 0; i < n; i++)
+			order[i] = i;
+		stats_shuffle(&random, order, n);
+		for (size_t i = 0; i < n && r == 0; i++) {
+			const struct work *w = &k->work[order[i] / walls];
+			size_t wall = order[i] % walls;
+
+			progress_step(&k->progress, k->c->wall[wall].name);
+			if (k->c->wall[wall].problem[0] || (w->memory && round >= MEMORY_RUNS))
+				continue;
+			r = run_and_keep(k, w, wall, e);
+			if (k->got->interrupted)
+				return r;
+		}
+	}
+	k->c->complete = r == 0;
+	return r;
+}
+
+static int choose_walls(struct campaign *k, struct err *e)
+{
+	char list[256] = "", *save = NULL;
+
+	if (k->cfg->walls && snprintf(list, sizeof(list), "%s", k->cfg->walls) >= (int)sizeof(list))
+		return err_set(e, EINVAL, "the list of walls is too long");
+	for (size_t i = 0; !k->cfg->walls && wall_command_names[i]; i++)
+		if (wall_command_find(wall_command_names[i], NULL) == 0)
+			snprintf(k->c->wall[k->c->nwalls++].name, COMPARE_NAME, "%s",
+				 wall_command_names[i]);
+	for (char *name = strtok_r(list, ",", &save); name; name = strtok_r(NULL, ",", &save)) {
+		struct compare_wall *wall = &k->c->wall[k->c->nwalls];
+		struct err why = { "" };
+		size_t known = 0;
+
+		while (wall_command_names[known] && strcmp(wall_command_names[known], name) != 0)
+			known++;
+		if (!wall_command_names[known])
+			return err_set(
+				e, EINVAL,
+				"there is no wall '%.32s': none, process, vm, crun, runc, bwrap",
+				name);
+		if (comparison_wall(k->c, name) >= 0)
+			return err_set(e, EINVAL, "the wall %s is named twice", name);
+		snprintf(wall->name, sizeof(wall->name), "%s", name);
+		k->c->nwalls++;
+		if (wall_command_find(name, &why) < 0)
+			snprintf(wall->problem, sizeof(wall->problem), "%.300s", why.text);
+	}
+	return k->c->nwalls ? 0 : err_set(e, EINVAL, "no wall is named");
+}
+
+static void add_work(struct campaign *k, const struct suite_workload *workload, bool memory)
+{
+	struct work *w = &k->work[k->nwork++];
+
+	w->workload = workload;
+	w->memory = memory;
+	w->command = k->cfg->command;
+	w->n = k->cfg->ncommand;
+	if (workload) {
+		w->argv[0] = PLACE_WORKLOAD;
+		w->argv[1] = workload->name;
+		w->command = w->argv;
+		w->n = 2;
+	}
+}
+
+static int choose_work(struct campaign *k, struct err *e)
+{
+	const char *suite = k->cfg->suite;
+	bool full = suite && strcmp(suite, "full") == 0;
+
+	if (suite && !full && strcmp(suite, "quick") != 0)
+		return err_set(e, EINVAL, "there is no suite '%.32s': quick or full", suite);
+	k->c->runs = k->cfg->runs ? k->cfg->runs : full ? FULL_RUNS : QUICK_RUNS;
+	if (k->cfg->command) {
+		for (size_t i = 0; i < k->cfg->ncommand; i++) {
+			size_t n = strlen(k->c->command);
+
+			snprintf(k->c->command + n, sizeof(k->c->command) - n, "%s%.100s",
+				 i ? " " : "", k->cfg->command[i]);
+		}
+		add_work(k, NULL, false);
+		add_work(k, NULL, true);
+		return 0;
+	}
+	snprintf(k->c->suite, sizeof(k->c->suite), "%s", full ? "full" : "quick");
+	for (size_t i = 0; i < suite_nworkloads; i++)
+		if (full || suite_workloads[i].quick)
+			add_work(k, &suite_workloads[i],
+				 strcmp(suite_workloads[i].name, "idle") == 0);
+	return 0;
+}
+
+static void stamp(struct comparison *c, uint64_t seed)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	snprintf(c->version, sizeof(c->version), "%s", BULKHEAD_VERSION);
+	strftime(c->started, sizeof(c->started), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+	c->seed = seed ? seed : now_ns() % 1000000 + 1;
+}
+
+int compare_run(const struct compare_config *cfg, struct comparison *ret, struct err *e)
+{
+	_cleanup_free_ struct campaign *k = calloc(1, sizeof(*k));
+	_cleanup_free_ struct measured *got = calloc(1, sizeof(*got));
+	int r;
+
+	if (!k || !got)
+		return err_set(e, ENOMEM, "no memory");
+	k->cfg = cfg;
+	k->c = ret;
+	k->got = got;
+	stamp(ret, cfg->seed);
+	r = choose_walls(k, e);
+	if (r == 0)
+		r = choose_work(k, e);
+	if (r < 0)
+		return r;
+	k->signal_fd = measure_begin(e);
+	if (k->signal_fd < 0)
+		return k->signal_fd;
+	r = place_make(cfg->program, cfg->rootfs, cfg->command == NULL, &k->setup, e);
+	if (r == 0) {
+		host_describe(k->setup.program, k->signal_fd, &ret->host);
+		r = try_walls(k, e);
+		if (r == 0)
+			r = run_all(k, e);
+		progress_end(&k->progress);
+	}
+	place_remove(&k->setup);
+	close_fd(&k->signal_fd);
+	return r;
+}

@@ -1,0 +1,75 @@
+/*
+ * comparison.h - what a comparison measured: the host, the walls, and every
+ * value of every quantity behind each wall.  It is what the JSON file holds
+ * and what the renderers show; medians and verdicts are made from it
+ * (analysis.h), never kept.
+ */
+#ifndef COMPARE_COMPARISON_H
+#define COMPARE_COMPARISON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define COMPARE_WALLS  8
+#define COMPARE_ROWS   256
+#define COMPARE_VALUES 100000 /* of one series */
+#define COMPARE_NAME   48
+#define COMPARE_TEXT   320
+
+struct compare_series {
+	double *value; /* in the order in which they were measured */
+	size_t n, room;
+};
+
+/* One quantity of one workload. */
+struct compare_row {
+	char workload[COMPARE_NAME], quantity[COMPARE_NAME], unit[16];
+	bool higher; /* more is better */
+	struct compare_series wall[COMPARE_WALLS];
+};
+
+struct compare_wall {
+	char name[COMPARE_NAME];
+	char problem[COMPARE_TEXT]; /* why it could not run here; "" */
+	uint32_t failures;	    /* runs that gave no value */
+	char failure[COMPARE_TEXT]; /* the first one's message */
+};
+
+struct compare_host {
+	char cpu[COMPARE_TEXT], kernel[COMPARE_TEXT], mitigations[COMPARE_TEXT];
+	char backend[COMPARE_NAME]; /* the KVM module; "" when there is none */
+	char label[COMPARE_NAME];   /* "hardware", "software", "emulated (TCG)" */
+	uint32_t cores;
+	double load; /* of one minute, before */
+};
+
+struct comparison {
+	char version[COMPARE_NAME], started[COMPARE_NAME]; /* RFC 3339, UTC */
+	char suite[COMPARE_NAME], command[COMPARE_TEXT];   /* one of them is "" */
+	uint64_t seed;
+	uint32_t runs; /* asked for, without the warm-up */
+	bool complete; /* false: interrupted */
+	struct compare_host host;
+	struct compare_wall wall[COMPARE_WALLS];
+	size_t nwalls;
+	struct compare_row *row;
+	size_t nrows;
+};
+
+/* Empty; to be released in any case. */
+void comparison_init(struct comparison *c);
+void comparison_release(struct comparison *c);
+
+/* Index of the wall of that name, or -1. */
+int comparison_wall(const struct comparison *c, const char *name);
+
+/* The row of that workload and quantity, made when it is missing; NULL when
+ * there are COMPARE_ROWS or no memory. */
+struct compare_row *comparison_row(struct comparison *c, const char *workload, const char *quantity,
+				   const char *unit, bool higher);
+
+/* 0; -ENOMEM; -E2BIG: COMPARE_VALUES are there already. */
+int compare_series_add(struct compare_series *s, double value);
+
+#endif

@@ -1,0 +1,66 @@
+/* suite.c - see suite.h. */
+#include "vmm/compare/suite.h"
+
+#include <string.h>
+
+#include "vmm/base/util.h"
+
+const struct suite_workload suite_workloads[] = {
+	{ "start", true, true,
+	  "How long a program that does nothing takes, its wall's start included.",
+	  "A real program's own start: libraries, files, a language's run time." },
+	{ "idle", true, true, "The memory of everything that belongs to an instance that waits.",
+	  "What a program allocates; the host kernel's own structures." },
+	{ "cpu", true, false, "Work in registers that asks the kernel for nothing.",
+	  "Vector units, several cores at once." },
+	{ "memory", true, false, "Bandwidth, latency over growing sets, first touch of pages.",
+	  "Other NUMA nodes, several cores at once." },
+	{ "calls", true, false, "What programs ask a kernel for most.",
+	  "Drivers and file systems of the user's choice." },
+	{ "files", false, false, "A file below /tmp of the root that the wall gives.",
+	  "A disk: /tmp is memory behind process and vm." },
+};
+const size_t suite_nworkloads = ARRAY_SIZE(suite_workloads);
+
+const struct suite_quantity suite_quantities[] = {
+	{ "cpu", "integer", "ns", false, "three shifts and exclusive ors" },
+	{ "cpu", "floating-point", "ns", false, "a multiplication and a division" },
+	{ "cpu", "sha256", "MB/s", true, "SHA-256 in plain C" },
+	{ "memory", "first-touch", "ns", false, "a page that nobody has touched" },
+	{ "memory", "triad", "GB/s", true, "STREAM's triad over 96 MiB" },
+	{ "memory", "chase-16K", "ns", false, "one load of a chain over 16 KiB" },
+	{ "memory", "chase-256K", "ns", false, "the same over 256 KiB" },
+	{ "memory", "chase-4M", "ns", false, "the same over 4 MiB" },
+	{ "memory", "chase-64M", "ns", false, "the same over 64 MiB" },
+	{ "calls", "getppid", "ns", false, "a system call that does nothing" },
+	{ "calls", "clock_gettime", "ns", false,
+	  "the monotonic clock, by the vDSO where it works" },
+	{ "calls", "open-close", "ns", false, "open and close /proc/self/stat" },
+	{ "calls", "futex-wake", "ns", false, "wake nobody" },
+	{ "calls", "mmap-touch-munmap", "ns", false, "a page mapped, touched and given back" },
+	{ "calls", "fork-exec-wait", "ns", false, "a small static program" },
+	{ "calls", "pipe-ping-pong", "ns", false, "a byte to another process and back" },
+	{ "files", "write-4K", "us", false, "4 KiB to a random place of 16 MiB" },
+	{ "files", "read-4K", "us", false, "4 KiB from a random place" },
+	{ "files", "read-1M", "GB/s", true, "1 MiB at a time in a row" },
+	{ "files", "write-fsync", "us", false, "4 KiB and fsync" },
+};
+const size_t suite_nquantities = ARRAY_SIZE(suite_quantities);
+
+const struct suite_quantity suite_first_byte = { "start", "first byte", "ms", false,
+						 "from before exec to its first output" };
+const struct suite_quantity suite_exit = { "start", "exit", "ms", false,
+					   "from before exec to the exit of what was started" };
+const struct suite_quantity suite_cpu = { "start", "processor time", "ms", false,
+					  "of everything that it created" };
+const struct suite_quantity suite_memory = { "idle", "memory", "MiB", false,
+					     "highest sum of PSS of all its processes" };
+
+const struct suite_quantity *suite_find(const char *workload, const char *name)
+{
+	for (size_t i = 0; i < suite_nquantities; i++)
+		if (strcmp(suite_quantities[i].workload, workload) == 0 &&
+		    strcmp(suite_quantities[i].name, name) == 0)
+			return &suite_quantities[i];
+	return NULL;
+}

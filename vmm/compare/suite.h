@@ -1,0 +1,36 @@
+/*
+ * suite.h - what the built-in workloads are, and what each of their figures
+ * means.
+ */
+#ifndef COMPARE_SUITE_H
+#define COMPARE_SUITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct suite_quantity {
+	const char *workload, *name, *unit;
+	bool higher;	   /* more is better */
+	const char *about; /* half a sentence for a reader */
+};
+
+struct suite_workload {
+	const char *name;
+	bool quick;		     /* in the quick suite too */
+	bool outside;		     /* its figures are taken outside of the wall */
+	const char *measures, *not ; /* a sentence each */
+};
+
+extern const struct suite_workload suite_workloads[];
+extern const size_t suite_nworkloads;
+
+extern const struct suite_quantity suite_quantities[]; /* that workloads print */
+extern const size_t suite_nquantities;
+
+/* The quantity that `workload` prints under that name, or NULL. */
+const struct suite_quantity *suite_find(const char *workload, const char *name);
+
+/* What is measured from outside, of "start", "idle" and of a user's command. */
+extern const struct suite_quantity suite_first_byte, suite_exit, suite_cpu, suite_memory;
+
+#endif

@@ -1,0 +1,129 @@
+/* wall_command.c - see wall_command.h. */
+#include "vmm/compare/wall_command.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vmm/compare/bundle.h"
+
+/* Where programs are looked for, on the host and in a root directory. */
+#define PATHS "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+const char *const wall_command_names[] = { "none", "process", "vm", "crun", "runc", "bwrap", NULL };
+
+int wall_command_is_ours(const char *wall)
+{
+	return strcmp(wall, "none") == 0 || strcmp(wall, "process") == 0 || strcmp(wall, "vm") == 0;
+}
+
+/* `name` in one of the directories of PATHS below `root`. */
+static int search(const char *root, const char *name, char out[PATH_MAX])
+{
+	char paths[] = PATHS, *save = NULL;
+
+	for (char *dir = strtok_r(paths, ":", &save); dir; dir = strtok_r(NULL, ":", &save)) {
+		int n = snprintf(out, PATH_MAX, "%s%s/%s", root, dir, name);
+
+		if (n < PATH_MAX && access(out, X_OK) == 0)
+			return 0;
+	}
+	return -ENOENT;
+}
+
+int wall_command_find(const char *wall, struct err *e)
+{
+	char path[PATH_MAX];
+
+	if (wall_command_is_ours(wall))
+		return 0;
+	if (search("", wall, path) < 0)
+		return err_set(e, ENOENT, "%s is not installed", wall);
+	return 0;
+}
+
+static void add(struct wall_command *c, size_t *n, ...)
+{
+	const char *arg;
+	va_list args;
+
+	va_start(args, n);
+	while ((arg = va_arg(args, const char *)) != NULL)
+		c->argv[(*n)++] = arg;
+	va_end(args);
+	c->argv[*n] = NULL;
+}
+
+/* The program's file in the root directory, for the wall that has no root. */
+static int in_root(const struct wall_setup *setup, const char *program, char out[PATH_MAX],
+		   struct err *e)
+{
+	int n = snprintf(out, PATH_MAX, "%s/%s", setup->root, program);
+	int r = 0;
+
+	if (strchr(program, '/') == NULL)
+		r = search(setup->root, program, out);
+	else if (n >= PATH_MAX || access(out, X_OK) < 0)
+		r = -ENOENT;
+	return r < 0 ? err_set(e, ENOENT, "%s is no program in %s", program, setup->root) : 0;
+}
+
+static int make_container(const struct wall_setup *setup, const char *runtime,
+			  const char *const *command, size_t n, unsigned int serial,
+			  struct wall_command *ret, struct err *e)
+{
+	size_t at = 0;
+	int r;
+
+	if (search("", runtime, ret->program) < 0)
+		return err_set(e, ENOENT, "%s is not installed", runtime);
+	if (snprintf(ret->text, sizeof(ret->text), "%s/%s", setup->scratch, runtime) >=
+	    (int)sizeof(ret->text))
+		return err_set(e, ENAMETOOLONG, "%s", setup->scratch);
+	r = bundle_write(ret->program, ret->text, setup->root, command, n, e);
+	if (r < 0)
+		return r;
+	snprintf(ret->name, sizeof(ret->name), "bulkhead-compare-%d-%u", (int)getpid(), serial);
+	add(ret, &at, ret->program, "run", "--bundle", ret->text, ret->name, NULL);
+	return 0;
+}
+
+static int make_bwrap(const struct wall_setup *setup, struct wall_command *ret, size_t *at,
+		      struct err *e)
+{
+	if (search("", "bwrap", ret->program) < 0)
+		return err_set(e, ENOENT, "bwrap is not installed");
+	add(ret, at, ret->program, "--unshare-all", "--die-with-parent", "--new-session",
+	    "--cap-drop", "ALL", "--hostname", "bulkhead", "--ro-bind", setup->root, "/", "--proc",
+	    "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run", NULL);
+	return 0;
+}
+
+int wall_command_make(const struct wall_setup *setup, const char *wall, const char *const *command,
+		      size_t n, unsigned int serial, struct wall_command *ret, struct err *e)
+{
+	size_t at = 0;
+	int r = 0;
+
+	if (n + 32 > WALL_COMMAND_ARGS)
+		return err_set(e, E2BIG, "a command of more than %d arguments",
+			       WALL_COMMAND_ARGS - 32);
+	if (strcmp(wall, "crun") == 0 || strcmp(wall, "runc") == 0)
+		return make_container(setup, wall, command, n, serial, ret, e);
+	if (strcmp(wall, "bwrap") == 0) {
+		r = make_bwrap(setup, ret, &at, e);
+	} else {
+		add(ret, &at, setup->program, "run", "--isolation", wall, NULL);
+		if (strcmp(wall, "none") == 0)
+			r = in_root(setup, command[0], ret->text, e);
+		else
+			add(ret, &at, "--rootfs", setup->root, NULL);
+		add(ret, &at, "--", NULL);
+	}
+	for (size_t i = 0; r == 0 && i < n; i++)
+		add(ret, &at, i == 0 && ret->text[0] ? ret->text : command[i], NULL);
+	return r;
+}

@@ -1,0 +1,47 @@
+/*
+ * wall_command.h - the command line that runs a command behind a wall: one of
+ * Bulkhead's own, or a peer's program that this host has.
+ */
+#ifndef COMPARE_WALL_COMMAND_H
+#define COMPARE_WALL_COMMAND_H
+
+#include <limits.h>
+#include <stddef.h>
+
+#include "vmm/base/err.h"
+
+#define WALL_COMMAND_ARGS 256 /* the wall's own and the command's */
+
+/* What all command lines have in common; paths are absolute. */
+struct wall_setup {
+	char program[PATH_MAX]; /* of Bulkhead */
+	char root[PATH_MAX];	/* the root directory that every wall is given */
+	char scratch[PATH_MAX]; /* a directory of ours: bundles of OCI runtimes */
+};
+
+struct wall_command {
+	const char *argv[WALL_COMMAND_ARGS + 1]; /* ends in NULL */
+	char program[PATH_MAX], text[PATH_MAX], name[64];
+};
+
+/* The walls that are known, ending in NULL; Bulkhead's own first. */
+extern const char *const wall_command_names[];
+
+/* Is it one of Bulkhead's own? */
+int wall_command_is_ours(const char *wall);
+
+/* 0; -ENOENT and *e: this host does not have its program, or the wall is not
+ * known. */
+int wall_command_find(const char *wall, struct err *e);
+
+/*
+ * `serial` makes the names of containers differ.  The arguments point into
+ * *ret, *setup and `command`, which must outlive it.  Behind `none` the
+ * program is taken out of the root directory, with the host's libraries.
+ * 0; -E2BIG, -ENOENT (not in the root directory) and what writing a bundle
+ * gives, with *e.
+ */
+int wall_command_make(const struct wall_setup *setup, const char *wall, const char *const *command,
+		      size_t n, unsigned int serial, struct wall_command *ret, struct err *e);
+
+#endif

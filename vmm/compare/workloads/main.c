@@ -1,0 +1,56 @@
+/* main.c - bulkhead-workload: which workload, and what they share. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "vmm/compare/workloads/workloads.h"
+
+#define LONG_ENOUGH_NS 40000000
+
+uint64_t workload_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+void workload_tell(const char *quantity, double value)
+{
+	printf("%s %.6g\n", quantity, value);
+}
+
+int workload_fail(const char *what)
+{
+	perror(what);
+	return 1;
+}
+
+double workload_rate(void (*work)(void *ctx, uint64_t n), void *ctx)
+{
+	for (uint64_t n = 1;; n *= 2) {
+		uint64_t start = workload_now(), took;
+
+		work(ctx, n);
+		took = workload_now() - start;
+		if (took >= LONG_ENOUGH_NS)
+			return (double)took / (double)n;
+	}
+}
+
+static const struct {
+	const char *name;
+	workload_fn *run;
+} workloads[] = {
+	{ "start", workload_start },   { "idle", workload_idle },   { "cpu", workload_cpu },
+	{ "memory", workload_memory }, { "calls", workload_calls }, { "files", workload_files },
+};
+
+int main(int argc, char **argv)
+{
+	for (size_t i = 0; argc == 2 && i < sizeof(workloads) / sizeof(workloads[0]); i++)
+		if (strcmp(workloads[i].name, argv[1]) == 0)
+			return workloads[i].run() || fflush(stdout) != 0;
+	fprintf(stderr, "usage: bulkhead-workload start|idle|cpu|memory|calls|files\n");
+	return 2;
+}
