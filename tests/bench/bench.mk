@@ -36,3 +36,15 @@ $(BENCH_B)/first-line.cpio: $(BENCH_B)/first-line
 	$(Q)rm -rf $(BENCH_B)/initrd.d && mkdir -p $(BENCH_B)/initrd.d
 	$(Q)cp $< $(BENCH_B)/initrd.d/init
 	$(Q)cd $(BENCH_B)/initrd.d && echo init | cpio -o -H newc --quiet --owner=0:0 > $(abspath $@)
+
+# The root file system of the Linux guests that work in the lab (lab_guest.py).
+bench-lab-files: $(BENCH_B)/work.erofs $(BENCH_B)/pingpong
+$(BENCH_B)/pingpong: tests/bench/pingpong.c
+	$(call say,MUSLCC,$@)
+	@mkdir -p $(@D)
+	$(Q)musl-gcc -static -O2 -std=gnu17 $(filter-out -Wundef,$(WARN)) $(WERROR) -s $< -o $@
+$(BENCH_B)/work.erofs: tests/bench/guest-init tests/make-rootfs $(BENCH_B)/pingpong
+	$(call say,EROFS,$@)
+	$(Q)tests/make-rootfs $(BENCH_B)/work.d fio iperf3 ping ip
+	$(Q)cp tests/bench/guest-init $(BENCH_B)/pingpong $(BENCH_B)/work.d/bin/
+	$(Q)rm -f $@ && mkfs.erofs --quiet -zlz4 $@ $(BENCH_B)/work.d >/dev/null
