@@ -18,7 +18,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "vmm/base/log.h"
 #include "vmm/base/util.h"
+#include "vmm/jail/image_mount.h"
 
 /* Where the layers are put together; every host has it, and what is mounted
  * over it is seen by nobody else. */
@@ -29,9 +31,15 @@
 static int mount_on(const char *type, const char *target, unsigned long flags, const char *options,
 		    struct err *e)
 {
-	if (mount(type, target, type, flags, options) < 0)
-		return err_errno(e, "mount %s on %s", type, target);
-	return 0;
+	if (mount(type, target, type, flags, options) == 0)
+		return 0;
+	if (errno == EPERM && strcmp(type, "proc") == 0)
+		return err_set(
+			e, EPERM,
+			"mount proc on %s: parts of this container's own are masked, and then "
+			"the kernel gives no other one",
+			target);
+	return err_errno(e, "mount %s on %s", type, target);
 }
 
 static int make_dir(const char *path, struct err *e)
@@ -83,6 +91,18 @@ static int overlay_tree(int lower, struct err *e)
 	return tree < 0 ? err_errno(e, "make an overlay") : tree;
 }
 
+/* What is below the overlay: the image, or the directory without what is mounted
+ * below it.  The fd or -errno. */
+static int lower_tree(const struct jail_root *r, struct err *e)
+{
+	int fd;
+
+	if (r->image >= 0)
+		return image_mount(r->image, r->path, e);
+	fd = open_tree(AT_FDCWD, r->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return fd < 0 ? err_errno(e, "open the directory %s as a root", r->path) : fd;
+}
+
 static int make_tree(struct jail_root *r, struct err *e)
 {
 	_cleanup_close_ int lower = -1;
@@ -90,11 +110,11 @@ static int make_tree(struct jail_root *r, struct err *e)
 
 	/* A root without that right is one like any other user. */
 	if (unshare(CLONE_NEWNS) < 0)
-		return errno == EPERM ? 0 : err_errno(e, "make a mount namespace");
-	/* Before the stage covers it; without what is mounted below it. */
-	lower = open_tree(AT_FDCWD, r->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		return errno == EPERM && r->image < 0 ? 0 : err_errno(e, "make a mount namespace");
+	/* Before the stage covers it. */
+	lower = lower_tree(r, e);
 	if (lower < 0)
-		return err_errno(e, "open the directory %s as a root", r->path);
+		return lower;
 	ret = make_stage(e);
 	if (ret == 0)
 		ret = overlay_tree(lower, e);
@@ -106,24 +126,45 @@ static int make_tree(struct jail_root *r, struct err *e)
 	return 0;
 }
 
+static int open_image(struct jail_root *r, struct err *e)
+{
+	if (geteuid() != 0)
+		return err_set(
+			e, EPERM,
+			"--rootfs %s is no directory, and only root can mount an image: "
+			"unpack it by fsck.erofs --extract (package erofs-utils), unsquashfs "
+			"(squashfs-tools) or debugfs -R rdump (e2fsprogs), or use "
+			"--isolation vm",
+			r->path);
+	if (r->rw)
+		return err_set(e, EINVAL,
+			       "--rootfs with rw is not for --isolation process and images: it "
+			       "mounts them read-only");
+	r->image = image_open(r->path, e);
+	if (r->image < 0)
+		return r->image;
+	log_warn("--isolation process: the host's kernel reads the image %s, and is open to what a "
+		 "stranger put in there",
+		 r->path);
+	return make_tree(r, e);
+}
+
 int root_open(struct jail_root *r, const char *path, bool rw, struct err *e)
 {
 	struct stat st;
 
-	*r = (struct jail_root){ .path = realpath(path, NULL), .rw = rw, .tree = -1 };
+	*r = (struct jail_root){ .path = realpath(path, NULL), .rw = rw, .image = -1, .tree = -1 };
 	if (!r->path || stat(r->path, &st) < 0)
 		return err_errno(e, "open the root directory %s", path);
 	if (!S_ISDIR(st.st_mode))
-		return err_set(e, ENOTDIR,
-			       "--rootfs %s is no directory, and --isolation process takes no "
-			       "images: unpack it, or use --isolation vm",
-			       path);
+		return open_image(r, e);
 	return geteuid() == 0 && !rw ? make_tree(r, e) : 0;
 }
 
 void root_close(struct jail_root *r)
 {
 	free(take_ptr(&r->path));
+	close_fd(&r->image);
 	close_fd(&r->tree);
 }
 

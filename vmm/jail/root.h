@@ -14,13 +14,14 @@
 #include "vmm/base/err.h"
 
 struct jail_root {
-	char *path; /* of the directory, absolute */
+	char *path; /* of the directory or image, absolute */
+	int image;  /* open, and locked against writers as long as it is; -1: none */
 	bool rw;    /* the directory itself instead of an overlay over it */
 	int tree;   /* the new root, mounted nowhere; -1: the process makes it */
 };
 
 /*
- * The directory `path`, resolved with the caller's rights.  Who may mount
+ * The directory or, for root, the image `path`, resolved with the caller's rights.  Who may mount
  * makes the overlay here, in a mount namespace of the calling process's own,
  * which it is left in: with the host's own rights an overlay knows more
  * (whiteouts and opaque directories on any kernel, and directories that have

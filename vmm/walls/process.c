@@ -81,6 +81,25 @@ static int loopback_up(struct err *e)
 	return 0;
 }
 
+/* The groups of who started us would be the command's.  In a container whose
+ * own user namespace forbids it (user_namespaces(7), setgroups) they are. */
+static int leave_groups(struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	char word[8] = "";
+
+	if (setgroups(0, NULL) == 0)
+		return 0;
+	if (errno != EPERM)
+		return err_errno(e, "leave the groups");
+	fd = open("/proc/self/setgroups", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, word, sizeof(word) - 1) < 4 || strncmp(word, "deny", 4) != 0)
+		return err_set(e, EPERM, "leave the groups: %s", strerror(EPERM));
+	log_info("the command keeps the groups of who started it: this user namespace does not "
+		 "let them be left");
+	return 0;
+}
+
 static int prepare(void *ctx, struct err *e)
 {
 	struct process_wall *w = ctx;
@@ -91,10 +110,9 @@ static int prepare(void *ctx, struct err *e)
 
 	if (r < 0)
 		return err_code(e, r, "wait for the supervisor");
-	/* The groups of who started us would be the command's. */
-	if (go.ranges && setgroups(0, NULL) < 0)
-		return err_errno(e, "leave the groups");
-	r = root_enter(&w->root, go.ranges, e);
+	r = go.ranges ? leave_groups(e) : 0;
+	if (r == 0)
+		r = root_enter(&w->root, go.ranges, e);
 	close_fd(&w->root.tree);
 	if (r < 0)
 		return r;
@@ -191,7 +209,7 @@ static struct wall *process_open(const struct run_config *cfg, const struct wall
 		return NULL;
 	}
 	host_wall_init(&w->host, cfg, console);
-	w->root.tree = -1;
+	w->root.tree = w->root.image = -1;
 	w->host.clone_flags = NAMESPACES;
 	w->host.forked = map_ids;
 	w->host.in.own_pids = true;

@@ -1,0 +1,26 @@
+/*
+ * image_mount.h - a file system image as a mount that is nowhere: read-only,
+ * through a loop device that goes away with it.
+ *
+ * The host's kernel reads what is in the image.  Whoever made it can try that
+ * parser's bugs; behind a virtual machine it would be the guest's.
+ */
+#ifndef JAIL_IMAGE_MOUNT_H
+#define JAIL_IMAGE_MOUNT_H
+
+#include "vmm/base/err.h"
+
+/*
+ * Open the image (a file or a block device), with a lock that keeps writers
+ * out who ask for one.  The fd, the caller's, or -errno.
+ */
+int image_open(const char *path, struct err *e);
+
+/*
+ * Mount what image_open() gave, as the first of erofs, ext4 and squashfs that
+ * the kernel takes it for.  Needs CAP_SYS_ADMIN.  The mount's fd, the caller's,
+ * or -errno.
+ */
+int image_mount(int image, const char *path, struct err *e);
+
+#endif
