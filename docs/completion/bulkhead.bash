@@ -37,7 +37,9 @@ _bulkhead() {
 	run:--memory) return ;;
 	run:--hugepages) _bulkhead_words 'auto thp hugetlb off'; return ;;
 	run:--disk) _bulkhead_files -f ''; return ;;
-	run:--net) _bulkhead_words 'tap= fd= none'; return ;;
+	run:--net) _bulkhead_words 'bridge= tap= fd= none'; return ;;
+	run:--allow) return ;;
+	run:--deny) return ;;
 	run:--env) return ;;
 	run:--workdir) return ;;
 	run:--timeout) return ;;
@@ -75,8 +77,8 @@ _bulkhead() {
 	esac
 	case ${COMP_WORDS[1]} in
 	run)
-		names=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --seccomp-profile --cap-add --cpu-weight --pids --disk-bps --disk-iops --net-bps --best-effort --verbose'
-		with_arg=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --env --workdir --timeout --console --name --report --on-device-loss --seccomp --seccomp-profile --cap-add --cpu-weight --pids --disk-bps --disk-iops --net-bps'
+		names=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --allow --deny --env --workdir --timeout --console --name --report --on-device-loss --seccomp --seccomp-profile --cap-add --cpu-weight --pids --disk-bps --disk-iops --net-bps --best-effort --verbose'
+		with_arg=' --isolation --rootfs --kernel --initrd --cmdline --vhost-user --cpus --memory --hugepages --disk --net --allow --deny --env --workdir --timeout --console --name --report --on-device-loss --seccomp --seccomp-profile --cap-add --cpu-weight --pids --disk-bps --disk-iops --net-bps'
 		;;
 	ps)
 		names=' --json'

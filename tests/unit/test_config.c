@@ -319,7 +319,7 @@ static void test_combinations(void **state)
 		{ { ROOT, PROCESS, END }, NULL, "needs a command", 0 },
 		{ { PROCESS, END }, "ls", "needs --rootfs", 0 },
 		{ { PROCESS, ROOT_RW, END }, "ls", NULL, RUN_BOOT_COMMAND },
-		{ { PROCESS, ROOT, TAP("a"), END }, "ls", "--net with an interface", 0 },
+		{ { PROCESS, ROOT, TAP("a"), END }, "ls", "--net with tap= or fd=", 0 },
 		{ { KERNEL, END }, "ls", "needs --rootfs", 0 },
 		{ { INITRD, END }, "ls", "own init", 0 },
 		{ { INITRD, ROOT, END }, NULL, "exclude each other", 0 },
@@ -364,6 +364,7 @@ static void test_combinations(void **state)
 static void try_wall(enum run_isolation wall, enum run_setting s, const char *value)
 {
 	const char *name = isolation_name(wall), *why = isolation_refusal(wall, s);
+	bool rule = s == RUN_SET_ALLOW || s == RUN_SET_DENY;
 	const struct trial set[] = {
 		/* The value that is the default's, too: it was asked for. */
 		{ s, value, NULL },
@@ -371,6 +372,8 @@ static void try_wall(enum run_isolation wall, enum run_setting s, const char *va
 		/* What it needs, the interface where that is honoured. */
 		{ s == RUN_SET_NET_BPS && !why ? RUN_SET_NET : RUN_SET_VERBOSE, "tap=t", NULL },
 		{ wall == RUN_ISOLATION_NONE ? RUN_SET_VERBOSE : RUN_SET_ROOTFS, "r", NULL },
+		{ rule && wall != RUN_ISOLATION_NONE ? RUN_SET_NET : RUN_SET_VERBOSE,
+		  "bridge=b,ip=10.0.0.1/8", NULL },
 		END,
 	};
 	struct run_config cfg;
@@ -396,6 +399,8 @@ static void test_walls(void **state)
 		[RUN_SET_VHOST_USER] = "rng:s",
 		[RUN_SET_DISK] = "d",
 		[RUN_SET_NET] = "none",
+		[RUN_SET_ALLOW] = "tcp:any",
+		[RUN_SET_DENY] = "tcp:any",
 		[RUN_SET_CPUS] = "1",
 		[RUN_SET_MEMORY] = "256M",
 		[RUN_SET_HUGEPAGES] = "auto",

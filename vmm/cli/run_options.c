@@ -199,12 +199,14 @@ static const struct option run_options[] = {
 	},
 	{
 		.name = "net",
-		.arg = "tap=IF|fd=N|none[,mac=MAC][,ip=CIDR][,gw=IP][,dns=IP][,mtu=N]",
+		.arg = "bridge=BR|tap=IF|fd=N|none[,mac=MAC][,ip=CIDR][,gw=IP][,dns=IP][,mtu=N]",
 		.repeated = true,
 		.complete = COMPLETE_VALUES,
-		.values = "tap= fd= none",
+		.values = "bridge= tap= fd= none",
 		.help = "attach a network interface (default none); may be repeated",
-		.man = "Attach a network interface, connected to the host's tap device\n"
+		.man = "Attach a network interface: a new port of the host's bridge\n"
+		       ".Ar BR ,\n"
+		       "which takes root; or one that is connected to the tap device\n"
 		       ".Ar IF ,\n"
 		       "or to the tap that is open as file descriptor\n"
 		       ".Ar N\n"
@@ -213,7 +215,7 @@ static const struct option run_options[] = {
 		       "the default, stands alone.\n"
 		       ".Bl -tag -width mtu=N\n"
 		       ".It Cm mac= Ns Ar MAC\n"
-		       "The interface's address; the default is made at random.\n"
+		       "The interface's address; the default is made from the UUID.\n"
 		       ".It Cm ip= Ns Ar CIDR\n"
 		       "The guest's address with its prefix length, IPv4 or IPv6.\n"
 		       ".It Cm gw= Ns Ar IP\n"
@@ -231,6 +233,31 @@ static const struct option run_options[] = {
 		       "are set by Bulkhead's init and need\n"
 		       ".Fl -rootfs .",
 		.setting = RUN_SET_NET,
+	},
+	{
+		.name = "allow",
+		.arg = "[in:|out:]PROTO:ADDRESS[:PORT]",
+		.repeated = true,
+		.help = "allow connections from or to there, and no others",
+		.man = "Allow what is opened by the instance\n"
+		       ".Pq Cm out\\&: ,\n"
+		       "the default, or by others\n"
+		       ".Pq Cm in\\&: ;\n"
+		       "everything else is denied once there is a rule, see\n"
+		       ".Sx NETWORK RULES .",
+		.setting = RUN_SET_ALLOW,
+	},
+	{
+		.name = "deny",
+		.arg = "[in:|out:]PROTO:ADDRESS[:PORT]",
+		.repeated = true,
+		.help = "deny them; the first rule that matches decides",
+		.man = "Deny it; of all\n"
+		       ".Fl -allow\n"
+		       "and\n"
+		       ".Fl -deny\n"
+		       "the first that matches decides.",
+		.setting = RUN_SET_DENY,
 	},
 	{
 		.name = "env",

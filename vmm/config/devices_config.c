@@ -246,6 +246,15 @@ static int net_peer(struct net_config *n, const char *item, struct err *e)
 		snprintf(n->ifname, sizeof(n->ifname), "%s", value);
 		return 0;
 	}
+	value = item_value(item, "bridge");
+	if (value) {
+		r = check_ifname(value, e);
+		if (r < 0)
+			return r;
+		n->kind = NET_BRIDGE;
+		snprintf(n->bridge, sizeof(n->bridge), "%s", value);
+		return 0;
+	}
 	value = item_value(item, "fd");
 	if (value) {
 		if (parse_u64(value, FD_MIN, INT_MAX, &fd) < 0)
@@ -254,7 +263,7 @@ static int net_peer(struct net_config *n, const char *item, struct err *e)
 		n->fd = (int)fd;
 		return 0;
 	}
-	return err_set(e, EINVAL, "must begin with tap=INTERFACE, fd=N or none");
+	return err_set(e, EINVAL, "must begin with bridge=BRIDGE, tap=INTERFACE, fd=N or none");
 }
 
 int net_config_parse(const char *value, struct net_config *ret, struct err *e)

@@ -37,6 +37,10 @@ static const struct {
 	[RUN_SET_DISK] = { "disk", NO_DEVICE },
 	[RUN_SET_NET] = { "net",
 			  { [RUN_ISOLATION_NONE] = "the command is on the host's own network" } },
+	[RUN_SET_ALLOW] = { "allow",
+			    { [RUN_ISOLATION_NONE] = "the command is on the host's own network" } },
+	[RUN_SET_DENY] = { "deny",
+			   { [RUN_ISOLATION_NONE] = "the command is on the host's own network" } },
 	[RUN_SET_CPUS] = { "cpus", { NULL } },
 	[RUN_SET_MEMORY] = { "memory", { NULL } },
 	[RUN_SET_HUGEPAGES] = { "hugepages", NO_MEMORY },
@@ -109,11 +113,13 @@ int isolation_check(const struct run_config *cfg, struct err *e)
 	}
 	if (cfg->isolation == RUN_ISOLATION_VM)
 		return 0;
-	if (cfg->nnets)
-		return err_set(e, EINVAL,
-			       "--net with an interface is not for --isolation %s: it has its own "
-			       "loopback only",
-			       name);
+	for (size_t i = 0; i < cfg->nnets; i++)
+		if (cfg->net[i].kind != NET_BRIDGE)
+			return err_set(
+				e, EINVAL,
+				"--net with tap= or fd= is not for --isolation %s: there is no "
+				"card that a tap would be behind; bridge= is",
+				name);
 	if (cfg->isolation == RUN_ISOLATION_PROCESS && !cfg->root.path)
 		return err_set(e, EINVAL, "--isolation process needs --rootfs DIR");
 	if (!cfg->argv)

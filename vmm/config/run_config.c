@@ -2,6 +2,7 @@
 #include "vmm/config/run_config.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -125,6 +126,27 @@ static int set_net(struct run_config *cfg, const char *value, struct err *e)
 		return err_set(e, EINVAL, "more than %d interfaces", RUN_NETS_MAX);
 	cfg->net[cfg->nnets++] = net;
 	return 0;
+}
+
+static int add_rule(struct run_config *cfg, const char *value, bool allow, struct err *e)
+{
+	int r;
+
+	if (cfg->nrules == RUN_RULES_MAX)
+		return err_set(e, EINVAL, "more than %d rules", RUN_RULES_MAX);
+	r = net_rule_parse(value, allow, &cfg->rule[cfg->nrules], e);
+	cfg->nrules += r == 0;
+	return r;
+}
+
+static int set_allow(struct run_config *cfg, const char *value, struct err *e)
+{
+	return add_rule(cfg, value, true, e);
+}
+
+static int set_deny(struct run_config *cfg, const char *value, struct err *e)
+{
+	return add_rule(cfg, value, false, e);
 }
 
 static int set_vhost_user(struct run_config *cfg, const char *value, struct err *e)
@@ -363,6 +385,8 @@ static int (*const setters[])(struct run_config *cfg, const char *value, struct 
 	[RUN_SET_ROOTFS] = set_rootfs,
 	[RUN_SET_DISK] = set_disk,
 	[RUN_SET_NET] = set_net,
+	[RUN_SET_ALLOW] = set_allow,
+	[RUN_SET_DENY] = set_deny,
 	[RUN_SET_CPUS] = set_cpus,
 	[RUN_SET_MEMORY] = set_memory,
 	[RUN_SET_VHOST_USER] = set_vhost_user,
@@ -481,7 +505,22 @@ static int check_needs(const struct run_config *cfg, struct err *e)
 
 static bool same_peer(const struct net_config *a, const struct net_config *b)
 {
-	return a->kind == b->kind && strcmp(a->ifname, b->ifname) == 0 && a->fd == b->fd;
+	return a->kind == b->kind && a->kind != NET_BRIDGE && strcmp(a->ifname, b->ifname) == 0 &&
+	       a->fd == b->fd;
+}
+
+/* Rules know the instance by its addresses, and stand at ports of our own. */
+static int check_rules(const struct run_config *cfg, struct err *e)
+{
+	if (cfg->nrules && !cfg->nnets)
+		return err_set(e, EINVAL, "--allow and --deny need --net bridge=BRIDGE,ip=CIDR");
+	for (size_t i = 0; i < cfg->nnets && cfg->nrules; i++)
+		if (cfg->net[i].kind != NET_BRIDGE || !cfg->net[i].ip[0])
+			return err_set(
+				e, EINVAL,
+				"--allow and --deny need every --net to be "
+				"bridge=BRIDGE,ip=CIDR: they know the instance by its address");
+	return 0;
 }
 
 static int check_rates(const struct run_config *cfg, struct err *e)
@@ -523,7 +562,7 @@ static int check_nets(const struct run_config *cfg, struct err *e)
 	}
 	if (ndns > RUN_DNS_MAX)
 		return err_set(e, EINVAL, "--net: more than %d dns", RUN_DNS_MAX);
-	return 0;
+	return check_rules(cfg, e);
 }
 
 int run_config_check(struct run_config *cfg, struct err *e)
@@ -575,4 +614,9 @@ void run_config_fill_id(struct run_config *cfg, const uint8_t random[16])
 	memcpy(cfg->id, random, sizeof(cfg->id));
 	memcpy(&low, random, sizeof(low));
 	run_config_fill_macs(cfg, low);
+	for (size_t i = 0; i < cfg->nnets; i++)
+		if (cfg->net[i].kind == NET_BRIDGE)
+			snprintf(cfg->net[i].ifname, sizeof(cfg->net[i].ifname),
+				 "bh%02x%02x%02x%02x.%zu", random[0], random[1], random[2],
+				 random[3], i % 10);
 }

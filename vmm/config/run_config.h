@@ -15,6 +15,7 @@
 
 #include "vmm/base/err.h"
 #include "vmm/base/util.h"
+#include "vmm/config/net_rule.h"
 
 #define RUN_CPUS_MAX	     64
 #define RUN_MEMORY_MIN	     (32 * MIB)
@@ -24,6 +25,7 @@
 #define RUN_DISKS_MAX	     17
 /* Root, disks and interfaces together; a source of random numbers is added. */
 #define RUN_DEVICES_MAX	     18
+#define RUN_RULES_MAX	     128
 #define RUN_DNS_MAX	     3	  /* as many as a resolver reads */
 #define RUN_ENV_MAX	     4096 /* as many as the guest's init takes */
 #define RUN_DISK_ID_MAX	     20	  /* bytes of virtio-blk's identification */
@@ -66,13 +68,15 @@ struct disk_config {
 };
 
 enum net_kind {
-	NET_TAP, /* `ifname` */
-	NET_FD,	 /* `fd`: a tap that whoever started us has opened */
+	NET_TAP,    /* `ifname` */
+	NET_FD,	    /* `fd`: a tap that whoever started us has opened */
+	NET_BRIDGE, /* a port of `bridge` that we make, `ifname` */
 };
 
 struct net_config {
 	enum net_kind kind;
-	char ifname[RUN_IFNAME_MAX + 1];
+	char ifname[RUN_IFNAME_MAX + 1]; /* of NET_BRIDGE: see run_config_fill_id() */
+	char bridge[RUN_IFNAME_MAX + 1];
 	int fd;
 	bool has_mac; /* see run_config_fill_macs() */
 	uint8_t mac[6];
@@ -125,6 +129,8 @@ struct run_config {
 	size_t ndisks;
 	struct net_config net[RUN_NETS_MAX];
 	size_t nnets;
+	struct net_rule rule[RUN_RULES_MAX]; /* the first that matches decides */
+	size_t nrules;
 	struct foreign_config foreign[RUN_DEVICES_MAX];
 	size_t nforeign;
 	unsigned int cpus; /* of a guest: as given, or the next whole number */
@@ -159,6 +165,8 @@ enum run_setting {
 	RUN_SET_ROOTFS,
 	RUN_SET_DISK,
 	RUN_SET_NET,
+	RUN_SET_ALLOW,
+	RUN_SET_DENY,
 	RUN_SET_VHOST_USER,
 	RUN_SET_CPUS,
 	RUN_SET_MEMORY,
@@ -211,7 +219,7 @@ int run_config_check(struct run_config *cfg, struct err *e);
 /*
  * The instance's identity, from random bytes.  Every interface without a MAC
  * address gets one that is locally administered and unicast, made from them
- * and the interface's index.
+ * and the interface's index, and our ports of bridges get names.
  */
 void run_config_fill_id(struct run_config *cfg, const uint8_t random[16]);
 

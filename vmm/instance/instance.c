@@ -21,6 +21,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/loop.h"
 #include "vmm/base/util.h"
+#include "vmm/instance/caretaker.h"
 #include "vmm/instance/control.h"
 #include "vmm/instance/ending.h"
 #include "vmm/instance/limits.h"
@@ -30,6 +31,8 @@
 #include "vmm/instance/terminal.h"
 #include "vmm/jail/filter.h"
 #include "vmm/jail/landlock.h"
+#include "vmm/net/ports.h"
+#include "vmm/net/tables.h"
 #include "vmm/walls/wall.h"
 
 #define ORDERLY_NS	   (5 * NS_PER_S) /* for the guest to power off when asked to */
@@ -51,6 +54,9 @@ struct instance {
 	struct loop_timer patience;	  /* an orderly end, or a stop, takes too long */
 	struct registration registration; /* .fd -1: it is in no list */
 	struct control control;
+	struct caretaker caretaker;
+	bool ports; /* made, and nobody cares for them yet */
+	json_t *net_counts;
 	char uuid[RECORD_UUID_LEN + 1];
 	struct report_times times;
 	struct limits limits;
@@ -312,9 +318,56 @@ static int publish(struct instance *in, struct err *e)
 	return r < 0 ? unlisted(in, r, e) : 0;
 }
 
+/* --- its ports on bridges --- */
+
+static int make_ports(struct instance *in, struct err *e)
+{
+	const struct run_config *cfg = in->cfg;
+	char tables[TABLES_NAME_MAX];
+	int r = 0;
+
+	if (!ports_wanted(cfg))
+		return 0;
+	if (in->registration.fd < 0)
+		return err_set(e, EPERM,
+			       "--net bridge= needs a place in 'bulkhead ps': what it "
+			       "makes would stay if this process were killed");
+	report_init(); /* its counters are JSON */
+	tables_name(tables, cfg);
+	for (size_t i = 0; r == 0 && i < cfg->nnets; i++)
+		if (cfg->net[i].kind == NET_BRIDGE)
+			r = registration_note(&in->registration, "link", cfg->net[i].ifname, e);
+	if (r == 0)
+		r = registration_note(&in->registration, "nft", tables, e);
+	if (r < 0)
+		return r;
+	in->ports = true;
+	r = ports_make(cfg, e);
+	if (r == 0)
+		r = caretaker_start(&in->caretaker, cfg, e);
+	in->ports = r < 0;
+	return r;
+}
+
+static int remove_ports(struct instance *in, struct err *e)
+{
+	int r = in->ports ? caretaker_remove(in->cfg, e) : 0;
+
+	in->ports = false;
+	return r < 0 ? r : caretaker_finish(&in->caretaker, &in->net_counts, e);
+}
+
+/* Nothing of it is left after this; or else it is told and stays noted. */
 static void unlist(struct instance *in)
 {
+	struct err e = { "" };
+
 	control_stop(&in->control);
+	if (remove_ports(in, &e) < 0) {
+		log_warn("what this run made of the network is left to the next: %s", e.text);
+		registration_leave(&in->registration);
+		return;
+	}
 	registration_end(&in->registration);
 }
 
@@ -399,6 +452,8 @@ static int prepare(struct instance *in, struct wall_console *console, struct err
 			return err_errno(e, "open the report %s for writing", in->cfg->report);
 	}
 	r = enlist(in, e);
+	if (r == 0)
+		r = make_ports(in, e);
 	if (r == 0)
 		r = open_console(in, console, e);
 	if (r < 0)
@@ -512,7 +567,7 @@ static void tell_failure(const struct instance *in, const struct err *e)
 	snprintf(end.text, sizeof(end.text), "%s", e->text);
 	if (in->report_fd >= 0)
 		report_write(in->report_fd, in->cfg, in->uuid, in->ops, NULL, &end, NULL,
-			     &in->times);
+			     &in->times, in->net_counts);
 }
 
 static void release(struct instance *in)
@@ -573,7 +628,7 @@ static int run(struct instance *in, int *ret_status, struct err *e)
 	tell(in, end);
 	if (in->report_fd >= 0)
 		report_write(in->report_fd, in->cfg, in->uuid, in->ops, in->wall, end, &in->limits,
-			     &in->times);
+			     &in->times, in->net_counts);
 	*ret_status = ending_status(end);
 	return 0;
 }
@@ -591,11 +646,13 @@ int instance_run(const struct run_config *cfg, uint64_t began_ns, int *ret_statu
 	in->limits.kernel_log = -1;
 	in->signal_fd = in->user_in = in->user_out = in->report_fd = in->null_fd = -1;
 	in->registration.base_fd = in->registration.fd = in->registration.control_fd = -1;
+	in->caretaker.sock = -1;
 	record_uuid(in->uuid, cfg->id);
 	in->times.start = began_ns;
 	in->times.parsed = now_ns();
 	r = run(in, ret_status, e);
 	release(in);
+	json_decref(in->net_counts);
 	zero_pages_free(in, sizeof(*in));
 	return r;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "vmm/base/util.h"
+#include "vmm/net/ports.h"
 
 #define CGROUPS	      "/sys/fs/cgroup/"
 #define CGROUP_PREFIX "bulkhead-"
@@ -61,6 +62,8 @@ static int remove_cgroup(const char *path, struct err *e)
 
 static const struct leftover_kind kinds[] = {
 	{ "cgroup", remove_cgroup },
+	{ "link", ports_remove_link },
+	{ "nft", ports_remove_tables },
 };
 
 const struct leftover_kind *leftover_kind_find(const char *name)

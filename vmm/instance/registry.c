@@ -334,6 +334,13 @@ void registration_end(struct registration *reg)
 	close_fd(&reg->base_fd);
 }
 
+void registration_leave(struct registration *reg)
+{
+	close_fd(&reg->control_fd);
+	close_fd(&reg->fd);
+	close_fd(&reg->base_fd);
+}
+
 /* --- looking --- */
 
 /* What the directory `dir` may be the state of; "": of nothing.  Names come
@@ -504,4 +511,13 @@ int registry_find(const struct registry *r, const char *name, struct err *e)
 			       "no instance of the name %s is running ('bulkhead ps' lists them)",
 			       printable(shown, sizeof(shown), name));
 	return take_fd(&fd);
+}
+
+int registry_read(int dir, struct record *ret, struct err *e)
+{
+	char text[RECORD_TEXT_MAX];
+
+	if (read_text(dir, STATE, text, sizeof(text)) <= 0 || record_parse(text, ret) < 0)
+		return err_set(e, ENOENT, "it is only starting, or its file %s is damaged", STATE);
+	return 0;
 }

@@ -80,6 +80,9 @@ int registration_note(const struct registration *reg, const char *kind, const ch
  */
 void registration_end(struct registration *reg);
 
+/* The same when something that was noted is left: the next command removes it. */
+void registration_leave(struct registration *reg);
+
 enum instance_state { INSTANCE_STARTING, INSTANCE_RUNNING, INSTANCE_DEAD };
 
 struct instance_entry {
@@ -107,5 +110,8 @@ void registry_sweep(struct registry *r, unsigned int max);
 /* The directory of a running instance, to talk to it.  An fd, -ENOENT (no
  * such instance, or a dead one) or -errno. */
 int registry_find(const struct registry *r, const char *name, struct err *e);
+
+/* What its record says.  0; -ENOENT: it has none yet. */
+int registry_read(int dir, struct record *ret, struct err *e);
 
 #endif

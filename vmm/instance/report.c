@@ -92,7 +92,7 @@ static void finish_timelines(json_t *report, const struct report_times *t)
 
 void report_write(int fd, const struct run_config *cfg, const char *uuid,
 		  const struct wall_ops *ops, const struct wall *wall, const struct ending *end,
-		  const struct limits *limits, const struct report_times *t)
+		  const struct limits *limits, const struct report_times *t, json_t *net_counts)
 {
 	char message[ENDING_TEXT_MAX + 128];
 	json_t *report;
@@ -112,6 +112,8 @@ void report_write(int fd, const struct run_config *cfg, const char *uuid,
 		ops->report(wall, report);
 	if (limits)
 		limits_report(limits, report);
+	if (net_counts)
+		json_object_set(report, "net", net_counts);
 	finish_timelines(report, t);
 	text = json_dumps(report, JSON_INDENT(2));
 	/* EINVAL: a pipe or the like, which holds nothing to be replaced. */

@@ -2,6 +2,7 @@
 #ifndef INSTANCE_REPORT_H
 #define INSTANCE_REPORT_H
 
+#include <jansson.h>
 #include <stdint.h>
 
 #include "vmm/config/run_config.h"
@@ -24,11 +25,11 @@ struct report_times {
 
 /*
  * Write the report of a run that has ended (`wall` and `limits` NULL: it never started);
- * what the file held is replaced.
+ * what the file held is replaced.  net_counts: ports_count(), or NULL.
  * A failure is logged: the run's own status is worth more.
  */
 void report_write(int fd, const struct run_config *cfg, const char *uuid,
 		  const struct wall_ops *ops, const struct wall *wall, const struct ending *end,
-		  const struct limits *limits, const struct report_times *t);
+		  const struct limits *limits, const struct report_times *t, json_t *net_counts);
 
 #endif

@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <grp.h>
@@ -29,6 +30,7 @@
 #include "vmm/jail/root.h"
 #include "vmm/jail/seccomp_profile.h"
 #include "vmm/jail/userns.h"
+#include "vmm/net/ports.h"
 #include "vmm/walls/host_wall.h"
 
 /* The cgroup namespace comes when the group is entered: host_wall.c. */
@@ -81,6 +83,27 @@ static int loopback_up(struct err *e)
 	return 0;
 }
 
+/* In images resolv.conf is often a symbolic link to what a service would write:
+ * it is replaced, not followed, as in a guest. */
+static int name_servers(const struct run_config *cfg, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+
+	for (size_t i = 0; i < cfg->nnets; i++) {
+		if (!cfg->net[i].dns[0])
+			continue;
+		if (fd < 0) {
+			mkdir("/etc", 0755);
+			unlink("/etc/resolv.conf");
+			fd = open("/etc/resolv.conf", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+				  0644);
+		}
+		if (fd < 0 || dprintf(fd, "nameserver %s\n", cfg->net[i].dns) < 0)
+			return err_errno(e, "write /etc/resolv.conf");
+	}
+	return 0;
+}
+
 /* The groups of who started us would be the command's.  In a container whose
  * own user namespace forbids it (user_namespaces(7), setgroups) they are. */
 static int leave_groups(struct err *e)
@@ -119,6 +142,8 @@ static int prepare(void *ctx, struct err *e)
 	if (sethostname(name, strlen(name)) < 0)
 		return err_errno(e, "set the host name");
 	r = loopback_up(e);
+	if (r == 0)
+		r = name_servers(w->host.cfg, e);
 	if (r < 0)
 		return r;
 	own_time();
@@ -165,6 +190,9 @@ static int map_ids(struct host_wall *host, struct err *e)
 	struct go go;
 	int r = userns_map(host->init.c.pid, &go.ranges, e);
 
+	if (r < 0)
+		return r;
+	r = ports_enter(host->cfg, host->init.c.pid, e);
 	if (r < 0)
 		return r;
 	r = fd_message_send(host->sock, &go, sizeof(go), -1);

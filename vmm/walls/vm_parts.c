@@ -237,20 +237,20 @@ static int add_net(struct vm_parts *p, const struct net_config *c, unsigned int 
 
 	if (!d)
 		return -EIO;
-	d->role = c->kind == NET_TAP ? c->ifname : "a tap from --net fd=";
+	d->role = c->kind != NET_FD ? c->ifname : "a tap from --net fd=";
 	d->virtio_id = VIRTIO_ID_NET;
 	d->config_len = NET_CONFIG_LEN;
 	d->queues = 2;
 	d->filter = FILTER_NET;
 	memcpy(d->net.mac, c->mac, sizeof(d->net.mac));
 	d->net.mtu = (uint16_t)c->mtu;
-	if (c->kind == NET_TAP)
+	if (c->kind != NET_FD)
 		r = tap_open(c->ifname, &d->net.offloads, e);
 	else
 		r = tap_setup(c->fd, &d->net.offloads, e);
 	if (r < 0)
 		return r;
-	d->net.tap_fd = d->own_fd = c->kind == NET_TAP ? r : c->fd;
+	d->net.tap_fd = d->own_fd = c->kind != NET_FD ? r : c->fd;
 	return 0;
 }
 

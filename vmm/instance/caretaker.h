@@ -1,0 +1,36 @@
+/*
+ * caretaker.h - a process that waits to remove what a run has made of the
+ * host's network: its supervisor's filter allows no execve, and it may be
+ * killed.
+ *
+ * It is forked before anything is started and reads nothing but the end of the
+ * run: a message, or that the supervisor's socket is closed.
+ */
+#ifndef INSTANCE_CARETAKER_H
+#define INSTANCE_CARETAKER_H
+
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "vmm/base/err.h"
+#include "vmm/config/run_config.h"
+
+struct caretaker {
+	int sock; /* -1: there is none */
+	pid_t pid;
+};
+
+/* 0 or -errno. */
+int caretaker_start(struct caretaker *c, const struct run_config *cfg, struct err *e);
+
+/*
+ * The run is over: wait until all is removed.  *ret_counts (ports_count(); the
+ * caller's) is NULL when they could not be had.  0; -errno: something is left.
+ * System calls: sendto, poll, recvfrom, wait4, close.
+ */
+int caretaker_finish(struct caretaker *c, json_t **ret_counts, struct err *e);
+
+/* What it does, for a run that did not get as far as to have one. */
+int caretaker_remove(const struct run_config *cfg, struct err *e);
+
+#endif

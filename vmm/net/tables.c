@@ -1,0 +1,199 @@
+/* tables.c - see tables.h; nft(8). */
+#include "vmm/net/tables.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "vmm/base/util.h"
+
+#define PREFIX "bulkhead_"
+
+struct text {
+	char *out;
+	size_t size, used; /* used >= size: it did not fit */
+};
+
+static void add(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct text *t, const char *fmt, ...)
+{
+	size_t left = t->used < t->size ? t->size - t->used : 0;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(left ? t->out + t->used : NULL, left, fmt, ap);
+	va_end(ap);
+	t->used += n > 0 ? (size_t)n : 0;
+}
+
+static int finish(const struct text *t, struct err *e)
+{
+	return t->used < t->size ? 0 : err_set(e, E2BIG, "the network rules are too many");
+}
+
+void tables_name(char out[TABLES_NAME_MAX], const struct run_config *cfg)
+{
+	snprintf(out, TABLES_NAME_MAX, PREFIX "%02x%02x%02x%02x", cfg->id[0], cfg->id[1],
+		 cfg->id[2], cfg->id[3]);
+}
+
+void tables_name_of(char out[TABLES_NAME_MAX], const char *uuid)
+{
+	snprintf(out, TABLES_NAME_MAX, PREFIX "%.8s", uuid);
+}
+
+bool tables_is_name(const char *name)
+{
+	return strncmp(name, PREFIX, strlen(PREFIX)) == 0 && strlen(name) == strlen(PREFIX) + 8 &&
+	       strspn(name + strlen(PREFIX), "0123456789abcdef") == 8;
+}
+
+/* "add" behind those that there are, or "insert" in front. */
+static void add_rule(struct text *t, const char *how, const char *table,
+		     const struct net_rule *rule)
+{
+	const char *icmp = "meta l4proto { icmp, ipv6-icmp } ";
+	char said[NET_RULE_TEXT_MAX];
+
+	add(t, "%s rule inet %s %s ", how, table, rule->in ? "in" : "out");
+	if (rule->family)
+		add(t, "%s %s %s ", rule->family == AF_INET6 ? "ip6" : "ip",
+		    rule->in ? "saddr" : "daddr", rule->address);
+	if (rule->protocol == NET_ICMP)
+		add(t, "%s", icmp);
+	else if (rule->protocol != NET_ANY && !rule->first)
+		add(t, "meta l4proto %s ", rule->protocol == NET_TCP ? "tcp" : "udp");
+	else if (rule->protocol != NET_ANY)
+		add(t, "%s dport %u-%u ", rule->protocol == NET_TCP ? "tcp" : "udp", rule->first,
+		    rule->last);
+	net_rule_format(said, rule);
+	add(t, "counter %s comment \"%s\"\n", rule->allow ? "accept" : "drop", said);
+}
+
+/* What every packet of an instance passes, after its own chain has been found. */
+static void add_judge(struct text *t, const char *chain, const char *rules)
+{
+	add(t,
+	    "chain %s {\n"
+	    "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept\n"
+	    "ct state invalid counter drop comment \"invalid\"\n"
+	    "ct state related accept\n"
+	    "ct direction reply accept\n"
+	    "jump %s\njump end\n}\n",
+	    chain, rules);
+}
+
+/* Where an interface's packets are recognised. */
+static void add_dispatch(struct text *t, const struct net_config *n, bool from)
+{
+	const char *family = strchr(n->ip, ':') ? "ip6" : "ip";
+
+	if (n->ip[0])
+		add(t, "%s \"%s\" %s %s %.*s goto %s\n", from ? "iifname" : "oifname", n->bridge,
+		    family, from ? "saddr" : "daddr", (int)strcspn(n->ip, "/"), n->ip,
+		    from ? "from" : "to");
+}
+
+/* Frames that this port may send.  What a stack sends on its own account in the
+ * other family, or from a link-local address, is dropped and not counted: it is
+ * no attempt at anything. */
+static void add_port(struct text *t, const struct net_config *n, size_t index)
+{
+	int len = (int)strcspn(n->ip, "/");
+
+	add(t,
+	    "chain port%zu {\ntype filter hook ingress device \"%s\" priority -500; policy drop;\n"
+	    "ether saddr != %02x:%02x:%02x:%02x:%02x:%02x counter drop comment \"spoofed\"\n",
+	    index, n->ifname, n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
+	if (!n->ip[0])
+		add(t, "ether type { ip, ip6, arp } accept\n");
+	else if (strchr(n->ip, ':'))
+		add(t,
+		    "ether type ip6 ip6 saddr { %.*s, :: } accept\n"
+		    "ether type ip6 ip6 saddr fe80::/10 icmpv6 type { nd-neighbor-solicit, "
+		    "nd-neighbor-advert } accept\n"
+		    "ether type ip6 ip6 saddr fe80::/10 drop\nether type { ip, arp } drop\n",
+		    len, n->ip);
+	else
+		add(t,
+		    "ether type ip ip saddr %.*s accept\n"
+		    "ether type arp arp saddr ether %02x:%02x:%02x:%02x:%02x:%02x arp saddr ip { "
+		    "%.*s, 0.0.0.0 } accept\n"
+		    "ether type ip6 drop\n",
+		    len, n->ip, n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5],
+		    len, n->ip);
+	add(t, "counter drop comment \"spoofed\"\n}\n");
+	if (!n->ip[0])
+		return;
+	/* Broadcasts and multicasts are no connection that a rule could allow. */
+	add(t,
+	    "chain to%zu {\ntype filter hook egress device \"%s\" priority 0; policy accept;\n"
+	    "ether type arp accept\nether type %s %s daddr %.*s accept\n"
+	    "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept\ngoto many\n}\n",
+	    index, n->ifname, strchr(n->ip, ':') ? "ip6" : "ip", strchr(n->ip, ':') ? "ip6" : "ip",
+	    len, n->ip);
+}
+
+/* Once there is a rule: what none allows. */
+static void add_default(struct text *t, const char *name)
+{
+	add(t,
+	    "add rule inet %s end counter drop comment \"denied\"\n"
+	    "add rule netdev %s many counter drop comment \"denied\"\n",
+	    name, name);
+}
+
+int tables_format(char *out, size_t size, const struct run_config *cfg, struct err *e)
+{
+	struct text t = { .out = out, .size = size };
+	char name[TABLES_NAME_MAX];
+
+	tables_name(name, cfg);
+	add(&t, "table netdev %s {\nchain many { }\n", name);
+	for (size_t i = 0; i < cfg->nnets; i++)
+		if (cfg->net[i].kind == NET_BRIDGE)
+			add_port(&t, &cfg->net[i], i);
+	add(&t, "}\ntable inet %s {\nchain out { }\nchain in { }\nchain end { }\n", name);
+	add_judge(&t, "from", "out");
+	add_judge(&t, "to", "in");
+	/* After conntrack (-200), before anybody's address translation. */
+	add(&t, "chain prerouting {\ntype filter hook prerouting priority -150;\n");
+	for (size_t i = 0; i < cfg->nnets; i++)
+		if (cfg->net[i].kind == NET_BRIDGE)
+			add_dispatch(&t, &cfg->net[i], true);
+	add(&t, "}\nchain postrouting {\ntype filter hook postrouting priority 0;\n");
+	for (size_t i = 0; i < cfg->nnets; i++)
+		if (cfg->net[i].kind == NET_BRIDGE)
+			add_dispatch(&t, &cfg->net[i], false);
+	add(&t, "}\n}\n");
+	for (size_t i = 0; i < cfg->nrules; i++)
+		add_rule(&t, "add", name, &cfg->rule[i]);
+	if (cfg->nrules)
+		add_default(&t, name);
+	return finish(&t, e);
+}
+
+void tables_format_removal(char *out, size_t size, const char *name)
+{
+	/* To delete what is not there would be an error: make it first. */
+	snprintf(out, size,
+		 "table inet %s { }\ntable netdev %s { }\n"
+		 "delete table inet %s\ndelete table netdev %s\n",
+		 name, name, name, name);
+}
+
+int tables_format_change(char *out, size_t size, const char *name, const struct net_rule *rules,
+			 size_t nrules, bool denies_already, struct err *e)
+{
+	struct text t = { .out = out, .size = size };
+
+	out[0] = '\0';
+	for (size_t i = nrules; i-- > 0;)
+		add_rule(&t, "insert", name, &rules[i]);
+	if (!denies_already)
+		add_default(&t, name);
+	return finish(&t, e);
+}
