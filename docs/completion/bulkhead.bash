@@ -23,7 +23,7 @@ _bulkhead() {
 		prev=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	if ((COMP_CWORD == 1)); then
-		_bulkhead_words 'run ps stop limit compare doctor device help --help --version'
+		_bulkhead_words 'run ps stop limit net compare doctor device help --help --version'
 		return
 	fi
 	case ${COMP_WORDS[1]}:$prev in
@@ -62,6 +62,8 @@ _bulkhead() {
 	limit:--disk-bps) return ;;
 	limit:--disk-iops) return ;;
 	limit:--net-bps) return ;;
+	net:--allow) return ;;
+	net:--deny) return ;;
 	compare:--suite) _bulkhead_words 'quick full'; return ;;
 	compare:--walls) _bulkhead_words 'none process vm crun runc bwrap'; return ;;
 	compare:--runs) return ;;
@@ -73,7 +75,7 @@ _bulkhead() {
 	device:--disk) _bulkhead_files -f ''; return ;;
 	device:--net) _bulkhead_words 'tap= fd='; return ;;
 	device:--seccomp) _bulkhead_words 'on off'; return ;;
-	help:help) _bulkhead_words 'run ps stop limit compare doctor device help '; return ;;
+	help:help) _bulkhead_words 'run ps stop limit net compare doctor device help '; return ;;
 	esac
 	case ${COMP_WORDS[1]} in
 	run)
@@ -91,6 +93,10 @@ _bulkhead() {
 	limit)
 		names=' --cpus --cpu-weight --memory --pids --disk-bps --disk-iops --net-bps --json'
 		with_arg=' --cpus --cpu-weight --memory --pids --disk-bps --disk-iops --net-bps'
+		;;
+	net)
+		names=' --allow --deny --json'
+		with_arg=' --allow --deny'
 		;;
 	compare)
 		names=' --suite --walls --runs --rootfs --seed --json --html'

@@ -14,10 +14,11 @@ static const struct {
 	const struct command *command;
 	int (*run)(int argc, char **argv, struct err *e, int *ret_status);
 } handlers[] = {
-	{ &command_run, cmd_run },	   { &command_ps, cmd_ps },
-	{ &command_stop, cmd_stop },	   { &command_limit, cmd_limit },
-	{ &command_compare, cmd_compare }, { &command_doctor, cmd_doctor },
-	{ &command_device, cmd_device },   { &command_help, cmd_help },
+	{ &command_run, cmd_run },	 { &command_ps, cmd_ps },
+	{ &command_stop, cmd_stop },	 { &command_limit, cmd_limit },
+	{ &command_net, cmd_net },	 { &command_compare, cmd_compare },
+	{ &command_doctor, cmd_doctor }, { &command_device, cmd_device },
+	{ &command_help, cmd_help },
 };
 
 static void print_usage(FILE *out)

@@ -71,7 +71,7 @@ const struct command command_help = {
 };
 
 static const struct command *const commands[] = {
-	&command_run,	  &command_ps,	   &command_stop,   &command_limit,
+	&command_run,	  &command_ps,	   &command_stop,   &command_limit, &command_net,
 	&command_compare, &command_doctor, &command_device, &command_help,
 };
 

@@ -67,8 +67,10 @@ static int make_port(const struct run_config *cfg, const struct net_config *n, s
 	char script[SCRIPT_MAX], mtu[32] = "", peer[IFNAMSIZ];
 	int r = check_bridge(n, e);
 
-	if (r < 0)
+	if (r < 0) {
+		err_context(e, "--net bridge=%s", n->bridge);
 		return r;
+	}
 	if (n->mtu)
 		snprintf(mtu, sizeof(mtu), "mtu %u", n->mtu);
 	peer_name(peer, n);
