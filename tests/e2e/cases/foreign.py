@@ -139,8 +139,8 @@ def debian_root():
     return image
 
 
-def log_in(m):
-    m.expect(rb'debian login: ', 150)
+def log_in(m, seconds=150):
+    m.expect(rb'debian login: ', seconds)
     m.send(b'root\n')
     m.expect(rb'root@debian:~# ', 60)
 
@@ -172,6 +172,26 @@ def debian_with_systemd(t):
     t.same('reason', t.report()['reason'], 'power-off')
     check_ext4(t, image)
     t.check('what was written', 'kept\n' in t.host('debugfs', '-R', 'cat /root/kept', image))
+
+
+@case(limit=900, long=True)
+def debian_with_its_own_kernel(t):
+    """Debian's kernel, modules and init; nothing of the guest is ours."""
+    image = os.path.join(os.environ['E2E_SCRATCH'], 'debian-own.ext4')
+    t.host('cp', '--sparse=always', debian_root(), image)
+    m = t.start('--kernel', debian_file(t, 'cloud', 'vmlinuz'), '--initrd',
+                debian_file(t, 'cloud', 'initrd'), '--cmdline',
+                'console=ttyS0 panic=-1 quiet root=/dev/vda', '--disk', image, '--memory', '512M',
+                '--report', 'report.json')
+    log_in(m, 400)
+    check_systemd(t, m)
+    with open(debian_file(t, 'cloud', 'release'), encoding='ascii') as f:
+        t.same('release', ask(m, 'uname -r'), f.read().strip())
+    m.send(b'systemctl poweroff\n')
+    t.same('status', m.wait(100).status, 0)
+    t.same('reason', t.report()['reason'], 'power-off')
+    check_ext4(t, image)
+    os.unlink(image)
 
 
 @case(table=[('gzip', 'gzip', b'\x1f\x8b'), ('zstd', 'zstd', b'\x28\xb5\x2f\xfd')])
