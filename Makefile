@@ -51,7 +51,9 @@ TEST_SUPPORT := $(wildcard tests/unit/support/*.c)
 TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 
 .PHONY: all
-all: build/release/bulkhead build/release/bulkhead-compare build/release/bulkhead-workload
+all: build/release/bulkhead build/release/bulkhead-compare build/release/bulkhead-workload \
+		build/release/bulkhead-attempt \
+	build/release/bulkhead-attempt
 
 # --- the program ---
 # bulkhead is one static binary; the guest's init is inside it.
@@ -103,6 +105,12 @@ build/release/bulkhead-workload: $(WORKLOAD_SRCS) vmm/compare/workloads/workload
 	$(call say,MUSLCC,$@)
 	@mkdir -p $(@D)
 	$(Q)musl-gcc $(INIT_CFLAGS) -O2 $(WORKLOAD_SRCS) -o $@
+# What tries to get through the walls, likewise.
+ATTEMPT_SRCS := $(wildcard vmm/compare/attempts/*.c) vmm/compare/attempt_list.c
+build/release/bulkhead-attempt: $(ATTEMPT_SRCS) vmm/compare/attempts/attempts.h vmm/compare/attempt_list.h
+	$(call say,MUSLCC,$@)
+	@mkdir -p $(@D)
+	$(Q)musl-gcc $(INIT_CFLAGS) $(ATTEMPT_SRCS) -o $@
 $(B)/%.o: %.S
 	$(call say,AS,$<)
 	@mkdir -p $(@D)

@@ -13,6 +13,7 @@
 #include "vmm/compare/place.h"
 #include "vmm/compare/progress.h"
 #include "vmm/compare/statistics.h"
+#include "vmm/compare/strength.h"
 #include "vmm/compare/suite.h"
 #include "vmm/compare/wall_command.h"
 
@@ -375,9 +376,10 @@ int compare_run(const struct compare_config *cfg, struct comparison *ret, struct
 {
 	_cleanup_free_ struct campaign *k = calloc(1, sizeof(*k));
 	_cleanup_free_ struct measured *got = calloc(1, sizeof(*got));
+	_cleanup_free_ struct canaries *canaries = calloc(1, sizeof(*canaries));
 	int r;
 
-	if (!k || !got)
+	if (!k || !got || !canaries)
 		return err_set(e, ENOMEM, "no memory");
 	k->cfg = cfg;
 	k->c = ret;
@@ -388,18 +390,26 @@ int compare_run(const struct compare_config *cfg, struct comparison *ret, struct
 		r = choose_work(k, e);
 	if (r < 0)
 		return r;
-	k->signal_fd = measure_begin(e);
-	if (k->signal_fd < 0)
+	if (!cfg->command)
+		r = canaries_make(canaries, e);
+	k->signal_fd = r < 0 ? r : measure_begin(e);
+	if (k->signal_fd < 0) {
+		canaries_remove(canaries);
 		return k->signal_fd;
+	}
 	r = place_make(cfg->program, cfg->rootfs, cfg->command == NULL, &k->setup, e);
 	if (r == 0) {
 		host_describe(k->setup.program, k->signal_fd, &ret->host);
 		r = try_walls(k, e);
 		if (r == 0)
 			r = run_all(k, e);
+		if (r == 0 && ret->complete && canaries->shared)
+			r = strength_run(&k->setup, canaries, k->signal_fd, &k->progress, got, ret,
+					 e);
 		progress_end(&k->progress);
 	}
 	place_remove(&k->setup);
 	close_fd(&k->signal_fd);
+	canaries_remove(canaries);
 	return r;
 }

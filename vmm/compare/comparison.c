@@ -18,6 +18,9 @@ void comparison_release(struct comparison *c)
 			free(c->row[i].wall[w].value);
 	free(c->row);
 	c->row = NULL;
+	free(c->attempt);
+	c->attempt = NULL;
+	c->nattempts = 0;
 	c->nrows = 0;
 }
 
@@ -48,6 +51,34 @@ struct compare_row *comparison_row(struct comparison *c, const char *workload, c
 	snprintf(row->unit, sizeof(row->unit), "%s", unit);
 	row->higher = higher;
 	return row;
+}
+
+struct compare_attempt *comparison_attempt(struct comparison *c, const char *name)
+{
+	struct compare_attempt *a;
+
+	for (size_t i = 0; i < c->nattempts; i++)
+		if (strcmp(c->attempt[i].name, name) == 0)
+			return NULL;
+	if (!c->attempt)
+		c->attempt = calloc(COMPARE_ATTEMPTS, sizeof(*c->attempt));
+	if (!c->attempt || c->nattempts == COMPARE_ATTEMPTS)
+		return NULL;
+	a = &c->attempt[c->nattempts++];
+	snprintf(a->name, sizeof(a->name), "%s", name);
+	return a;
+}
+
+const char *compare_verdict_name(enum compare_verdict verdict)
+{
+	static const char *const names[] = {
+		[COMPARE_NOT_RUN] = "not run",
+		[COMPARE_BLOCKED] = "blocked",
+		[COMPARE_CONTAINED] = "contained",
+		[COMPARE_REACHED] = "reached",
+	};
+
+	return names[verdict];
 }
 
 int compare_series_add(struct compare_series *s, double value)

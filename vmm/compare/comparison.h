@@ -11,11 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define COMPARE_WALLS  8
-#define COMPARE_ROWS   256
-#define COMPARE_VALUES 100000 /* of one series */
-#define COMPARE_NAME   48
-#define COMPARE_TEXT   320
+#define COMPARE_WALLS	 8
+#define COMPARE_ROWS	 256
+#define COMPARE_VALUES	 100000 /* of one series */
+#define COMPARE_NAME	 48
+#define COMPARE_TEXT	 320
+#define COMPARE_ATTEMPTS 128
+#define COMPARE_OUTCOME	 48
 
 struct compare_series {
 	double *value; /* in the order in which they were measured */
@@ -27,6 +29,24 @@ struct compare_row {
 	char workload[COMPARE_NAME], quantity[COMPARE_NAME], unit[16];
 	bool higher; /* more is better */
 	struct compare_series wall[COMPARE_WALLS];
+};
+
+/* What came of an attempt to get through a wall. */
+enum compare_verdict {
+	COMPARE_NOT_RUN,   /* the text says why */
+	COMPARE_BLOCKED,   /* by an error, a signal, or because nothing is there */
+	COMPARE_CONTAINED, /* it hurts only what is behind the wall */
+	COMPARE_REACHED,   /* the host */
+};
+
+struct compare_outcome {
+	enum compare_verdict verdict;
+	char text[COMPARE_OUTCOME];
+};
+
+struct compare_attempt {
+	char name[COMPARE_NAME], gives[96]; /* what success would give */
+	struct compare_outcome wall[COMPARE_WALLS];
 };
 
 struct compare_wall {
@@ -55,6 +75,8 @@ struct comparison {
 	size_t nwalls;
 	struct compare_row *row;
 	size_t nrows;
+	struct compare_attempt *attempt; /* room for COMPARE_ATTEMPTS, or NULL */
+	size_t nattempts;
 };
 
 /* Empty; to be released in any case. */
@@ -68,6 +90,13 @@ int comparison_wall(const struct comparison *c, const char *name);
  * there are COMPARE_ROWS or no memory. */
 struct compare_row *comparison_row(struct comparison *c, const char *workload, const char *quantity,
 				   const char *unit, bool higher);
+
+/* A new attempt, not run behind any wall; NULL when there are COMPARE_ATTEMPTS,
+ * one of that name, or no memory. */
+struct compare_attempt *comparison_attempt(struct comparison *c, const char *name);
+
+/* "blocked", ... */
+const char *compare_verdict_name(enum compare_verdict verdict);
 
 /* 0; -ENOMEM; -E2BIG: COMPARE_VALUES are there already. */
 int compare_series_add(struct compare_series *s, double value);

@@ -11,8 +11,6 @@
 
 #include "vmm/base/util.h"
 
-#define NAME "bulkhead-workload"
-
 /* A path that is too long is an error of the caller's, not cut. */
 static int join(char out[PATH_MAX], const char *dir, const char *name, struct err *e)
 {
@@ -21,46 +19,49 @@ static int join(char out[PATH_MAX], const char *dir, const char *name, struct er
 	return 0;
 }
 
-static int open_workload(const char *program, struct err *e)
+/* `name` begins with a slash. */
+static int open_helper(const char *program, const char *name, struct err *e)
 {
-	static const char *const places[] = { "/" NAME, "/../libexec/bulkhead/" NAME };
-	char dir[PATH_MAX], path[PATH_MAX];
+	static const char *const places[] = { "", "/../libexec/bulkhead" };
+	char dir[PATH_MAX], in[PATH_MAX], path[PATH_MAX];
 
 	snprintf(dir, sizeof(dir), "%s", program);
 	*strrchr(dir, '/') = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		int fd = join(path, dir, places[i], e);
+		int fd = join(in, dir, places[i], e);
 
+		if (fd == 0)
+			fd = join(path, in, name, e);
 		if (fd == 0)
 			fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd >= 0)
 			return fd;
 	}
 	return err_set(e, ENOENT,
-		       "%s is neither in %s nor in %s/../libexec/bulkhead: 'make' builds it", NAME,
-		       dir, dir);
+		       "%s is neither in %s nor in %s/../libexec/bulkhead: 'make' builds it",
+		       name + 1, dir, dir);
 }
 
-static int copy_workload(const char *program, const char *root, struct err *e)
+static int copy_helper(const char *program, const char *name, const char *root, struct err *e)
 {
-	_cleanup_close_ int from = open_workload(program, e), to = -1;
+	_cleanup_close_ int from = open_helper(program, name, e), to = -1;
 	char path[PATH_MAX];
 	struct stat st;
 	int r;
 
 	if (from < 0)
 		return from;
-	r = join(path, root, PLACE_WORKLOAD, e);
+	r = join(path, root, name, e);
 	if (r < 0)
 		return r;
 	to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
 	if (to < 0 || fstat(from, &st) < 0)
-		return err_errno(e, "copy the workload to %s", path);
+		return err_errno(e, "write %s", path);
 	while (st.st_size > 0) {
 		ssize_t n = sendfile(to, from, NULL, (size_t)st.st_size);
 
 		if (n <= 0)
-			return err_errno(e, "copy the workload to %s", path);
+			return err_errno(e, "write %s", path);
 		st.st_size -= n;
 	}
 	return fchmod(to, 0755) < 0 ? err_errno(e, "%s", path) : 0;
@@ -77,7 +78,9 @@ static int make_root(struct wall_setup *setup, struct err *e)
 		if (r == 0 && mkdir(path, 0755) < 0)
 			r = err_errno(e, "make %s", path);
 	}
-	return r < 0 ? r : copy_workload(setup->program, setup->root, e);
+	if (r == 0)
+		r = copy_helper(setup->program, PLACE_WORKLOAD, setup->root, e);
+	return r < 0 ? r : copy_helper(setup->program, PLACE_ATTEMPT, setup->root, e);
 }
 
 int place_make(const char *program, const char *rootfs, bool with_workload, struct wall_setup *ret,

@@ -11,6 +11,7 @@
 #include "vmm/compare/wall_command.h"
 
 #define PLACE_WORKLOAD "/bulkhead-workload" /* in that root directory */
+#define PLACE_ATTEMPT  "/bulkhead-attempt"
 
 /*
  * Fill *ret.  `program` is the path of Bulkhead's own; `rootfs` is a user's root directory, or

@@ -29,6 +29,11 @@ int report_read_json(const char *path, struct comparison *ret, struct err *e);
 /* A table of at most 100 columns. */
 void report_write_text(const struct comparison *c, const struct analysis *a, FILE *out);
 
+/* What came through each wall: for the table, for the page.  Nothing when no
+ * attempt was made. */
+void report_write_attempts(const struct comparison *c, FILE *out);
+void report_write_attempts_html(const struct comparison *c, FILE *out);
+
 /* Each row of two reports side by side, for what both have. */
 void report_write_difference(const struct comparison *before, const struct comparison *after,
 			     FILE *out);

@@ -52,17 +52,37 @@ static json_t *walls_of(const struct comparison *c)
 	return walls;
 }
 
+static json_t *attempts_of(const struct comparison *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->nattempts; i++) {
+		const struct compare_attempt *a = &c->attempt[i];
+		json_t *walls = json_object();
+
+		for (size_t w = 0; w < c->nwalls; w++)
+			json_object_set_new(walls, c->wall[w].name,
+					    json_pack("{s:s, s:s}", "verdict",
+						      compare_verdict_name(a->wall[w].verdict),
+						      "text", a->wall[w].text));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "name", a->name, "gives",
+						      a->gives, "walls", walls));
+	}
+	return list;
+}
+
 int report_write_json(const struct comparison *c, FILE *out, struct err *e)
 {
 	const struct compare_host *h = &c->host;
 	json_t *host = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:f}", "cpu", h->cpu, "kernel",
 				 h->kernel, "mitigations", h->mitigations, "kvm", h->backend,
 				 "kvm_kind", h->label, "cores", (int)h->cores, "load", h->load);
-	json_t *report = json_pack(
-		"{s:i, s:s, s:s, s:s, s:s, s:I, s:i, s:b, s:o, s:o, s:o}", "comparison",
-		REPORT_VERSION, "bulkhead", c->version, "started", c->started, "suite", c->suite,
-		"command", c->command, "seed", (json_int_t)c->seed, "runs", (int)c->runs,
-		"complete", c->complete, "host", host, "walls", walls_of(c), "rows", rows_of(c));
+	json_t *report = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:i, s:b, s:o, s:o, s:o, s:o}",
+				   "comparison", REPORT_VERSION, "bulkhead", c->version, "started",
+				   c->started, "suite", c->suite, "command", c->command, "seed",
+				   (json_int_t)c->seed, "runs", (int)c->runs, "complete",
+				   c->complete, "host", host, "walls", walls_of(c), "rows",
+				   rows_of(c), "attempts", attempts_of(c));
 	int r = 0;
 
 	if (!report)
@@ -199,6 +219,49 @@ static int read_row(json_t *from, struct comparison *c, struct err *e)
 	return 0;
 }
 
+static int read_outcome(json_t *from, struct compare_outcome *o, struct err *e)
+{
+	char name[16];
+	int r = text_field(from, "verdict", name, sizeof(name), e);
+
+	if (r == 0)
+		r = text_field(from, "text", o->text, sizeof(o->text), e);
+	if (r < 0)
+		return r;
+	for (int v = COMPARE_NOT_RUN; v <= COMPARE_REACHED; v++)
+		if (strcmp(name, compare_verdict_name((enum compare_verdict)v)) == 0) {
+			o->verdict = (enum compare_verdict)v;
+			return 0;
+		}
+	return err_set(e, EINVAL, "there is no verdict '%s'", name);
+}
+
+static int read_attempt(json_t *from, struct comparison *c, struct err *e)
+{
+	struct compare_attempt *a;
+	char name[COMPARE_NAME];
+	const char *wall;
+	json_t *outcome;
+	int r = text_field(from, "name", name, sizeof(name), e);
+
+	if (r < 0)
+		return r;
+	a = comparison_attempt(c, name);
+	if (!a)
+		return err_set(e, EINVAL, "an attempt twice, or more than %d", COMPARE_ATTEMPTS);
+	r = text_field(from, "gives", a->gives, sizeof(a->gives), e);
+	json_object_foreach(json_object_get(from, "walls"), wall, outcome)
+	{
+		int w = comparison_wall(c, wall);
+
+		if (r == 0 && w < 0)
+			r = err_set(e, EINVAL, "an attempt on a wall that is not in the list");
+		if (r == 0)
+			r = read_outcome(outcome, &a->wall[w], e);
+	}
+	return r;
+}
+
 static int read_head(json_t *report, struct comparison *c, struct err *e)
 {
 	double version = 0, seed = 0, runs = 0;
@@ -229,6 +292,7 @@ static int read_head(json_t *report, struct comparison *c, struct err *e)
 static int read_report(json_t *report, struct comparison *c, struct err *e)
 {
 	json_t *rows = json_object_get(report, "rows"), *row;
+	json_t *attempts = json_object_get(report, "attempts");
 	size_t i;
 	int r = read_head(report, c, e);
 
@@ -238,10 +302,17 @@ static int read_report(json_t *report, struct comparison *c, struct err *e)
 		r = read_walls(json_object_get(report, "walls"), c, e);
 	if (r == 0 && !json_is_array(rows))
 		r = err_set(e, EINVAL, "'rows' is no list");
+	if (r == 0 && attempts && !json_is_array(attempts))
+		r = err_set(e, EINVAL, "'attempts' is no list");
 	json_array_foreach(rows, i, row)
 	{
 		if (r == 0)
 			r = read_row(row, c, e);
+	}
+	json_array_foreach(attempts, i, row)
+	{
+		if (r == 0)
+			r = read_attempt(row, c, e);
 	}
 	return r;
 }

@@ -131,6 +131,7 @@ void report_write_text(const struct comparison *c, const struct analysis *a, FIL
 			wrapped(out, text);
 		}
 	}
+	report_write_attempts(c, out);
 }
 
 void report_write_difference(const struct comparison *before, const struct comparison *after,

@@ -121,6 +121,8 @@ int wall_command_make(const struct wall_setup *setup, const char *wall, const ch
 			r = in_root(setup, command[0], ret->text, e);
 		else
 			add(ret, &at, "--rootfs", setup->root, NULL);
+		if (setup->bounded)
+			add(ret, &at, "--pids", "64", "--memory", "64M", NULL);
 		add(ret, &at, "--", NULL);
 	}
 	for (size_t i = 0; r == 0 && i < n; i++)

@@ -6,6 +6,7 @@
 #define COMPARE_WALL_COMMAND_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "vmm/base/err.h"
@@ -17,6 +18,7 @@ struct wall_setup {
 	char program[PATH_MAX]; /* of Bulkhead */
 	char root[PATH_MAX];	/* the root directory that every wall is given */
 	char scratch[PATH_MAX]; /* a directory of ours: bundles of OCI runtimes */
+	bool bounded;		/* behind `process`, with limits on processes and memory */
 };
 
 struct wall_command {

@@ -1,0 +1,79 @@
+/* devices.c - device files, opened and closed. */
+#include "vmm/compare/attempts/attempts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/io.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* By its file, or by a new one in a directory of the attempt's own. */
+static int open_device(const char *path, mode_t kind, unsigned int major_, unsigned int minor_)
+{
+	char dir[] = "/tmp/bulkhead-attempt.XXXXXX", made[64];
+	int r = attempt_open(path, O_RDONLY);
+
+	if (r == 0 || !mkdtemp(dir))
+		return r;
+	snprintf(made, sizeof(made), "%s/device", dir);
+	r = mknod(made, kind | 0600, makedev(major_, minor_)) < 0 ? -errno
+								  : attempt_open(made, O_RDONLY);
+	unlink(made);
+	rmdir(dir);
+	return r;
+}
+
+/* The kernel's list of disks has one header, then MAJOR MINOR BLOCKS NAME. */
+int attempt_disk_raw(const struct canaries *c)
+{
+	FILE *f = fopen("/proc/partitions", "re");
+	char line[256], name[64], path[80];
+	unsigned int major_, minor_;
+	int r = -ENOENT;
+
+	(void)c;
+	if (!f)
+		return -errno;
+	while (r < 0 && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%u %u %*u %63s", &major_, &minor_, name) != 3)
+			continue;
+		snprintf(path, sizeof(path), "/dev/%s", name);
+		r = open_device(path, S_IFBLK, major_, minor_);
+	}
+	fclose(f);
+	return r;
+}
+
+/* /dev/null's numbers. */
+int attempt_device_node(const struct canaries *c)
+{
+	(void)c;
+	return open_device("/nonexistent", S_IFCHR, 1, 3);
+}
+
+int attempt_device_kvm(const struct canaries *c)
+{
+	(void)c;
+	return attempt_open("/dev/kvm", O_RDWR);
+}
+
+int attempt_device_tun(const struct canaries *c)
+{
+	(void)c;
+	return attempt_open("/dev/net/tun", O_RDWR);
+}
+
+int attempt_device_fuse(const struct canaries *c)
+{
+	(void)c;
+	return attempt_open("/dev/fuse", O_RDWR);
+}
+
+int attempt_io_ports(const struct canaries *c)
+{
+	(void)c;
+	return iopl(3) < 0 ? -errno : 0;
+}

@@ -1,0 +1,174 @@
+/* strength.c - see strength.h. */
+#include "vmm/compare/strength.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/base/util.h"
+#include "vmm/compare/place.h"
+
+#define ATTEMPT_LIMIT_NS (60 * NS_PER_S)
+
+/* --- the verdict --- */
+
+struct said {
+	char result[8], error[24], boot[64], space[64], evidence[64];
+};
+
+/* The line that an attempt prints, wherever it is in the output. */
+static bool find_line(const char *out, struct said *s)
+{
+	for (; out; out = strchr(out, '\n') ? strchr(out, '\n') + 1 : NULL)
+		if (sscanf(out, "%7s %23s %63s %63s %63s", s->result, s->error, s->boot, s->space,
+			   s->evidence) == 5 &&
+		    (strcmp(s->result, "done") == 0 || strcmp(s->result, "errno") == 0 ||
+		     strcmp(s->result, "absent") == 0))
+			return true;
+	return false;
+}
+
+static void decide(struct compare_outcome *ret, enum compare_verdict verdict, const char *text)
+{
+	ret->verdict = verdict;
+	printable(ret->text, sizeof(ret->text), text);
+}
+
+/* It printed nothing: a signal is an answer, anything else is none. */
+static void judge_silence(const struct attempt *a, int status, struct compare_outcome *ret)
+{
+	char text[COMPARE_OUTCOME];
+
+	snprintf(text, sizeof(text), status > 128 ? "signal %d" : "status %d",
+		 status > 128 ? status - 128 : status);
+	if (status <= 128)
+		decide(ret, COMPARE_NOT_RUN, text);
+	else
+		decide(ret, a->kind == ATTEMPT_BOMB ? COMPARE_CONTAINED : COMPARE_BLOCKED, text);
+}
+
+/* "-" is not known, and is taken for the host's. */
+static bool is_hosts(const char *theirs, const char *hosts)
+{
+	return strcmp(theirs, "-") == 0 || strcmp(theirs, hosts) == 0;
+}
+
+static void judge_done(const struct attempt *a, const struct strength_host *host,
+		       const struct said *s, struct compare_outcome *ret)
+{
+	bool kernel = is_hosts(s->boot, host->boot);
+
+	if (a->kind == ATTEMPT_CANARY)
+		decide(ret, COMPARE_CONTAINED, "something of its own");
+	else if (!kernel)
+		decide(ret, COMPARE_CONTAINED, "its own kernel");
+	else if (a->kind == ATTEMPT_SPACE && !is_hosts(s->space, host->space))
+		decide(ret, COMPARE_CONTAINED, "its own namespace");
+	else
+		decide(ret, COMPARE_REACHED,
+		       a->kind == ATTEMPT_BOMB ? "no limit held it" : "the host's kernel");
+}
+
+void strength_judge(const struct attempt *a, const struct strength_host *host,
+		    const struct strength_seen *seen, struct compare_outcome *ret)
+{
+	struct said s;
+	bool line = find_line(seen->out, &s);
+
+	if (seen->noticed || (line && (strcmp(s.evidence, host->secret) == 0 ||
+				       strcmp(s.evidence, host->token) == 0)))
+		decide(ret, COMPARE_REACHED, "the host's canary");
+	else if (!line)
+		judge_silence(a, seen->status, ret);
+	else if (strcmp(s.result, "done") == 0)
+		judge_done(a, host, &s, ret);
+	else
+		decide(ret, a->kind == ATTEMPT_BOMB ? COMPARE_CONTAINED : COMPARE_BLOCKED, s.error);
+}
+
+/* --- the runs --- */
+
+struct trial {
+	struct wall_setup setup;
+	struct canaries *canaries;
+	int signal_fd;
+	struct measured *got;
+	unsigned int serial;
+};
+
+static int run_attempt(struct trial *t, const struct attempt *a, const char *wall,
+		       struct compare_outcome *ret, struct err *e)
+{
+	const char *argv[2 + CANARIES_ARGS] = { PLACE_ATTEMPT, a->name };
+	struct measure_request request = { NULL, ATTEMPT_LIMIT_NS, false };
+	_cleanup_free_ struct wall_command *command = calloc(1, sizeof(*command));
+	struct strength_seen seen = { 0 };
+	char space[64];
+	int r;
+
+	if (!command)
+		return err_set(e, ENOMEM, "no memory");
+	canaries_name(t->canaries, argv + 2);
+	canaries_space(a->space, space);
+	t->setup.bounded = a->kind == ATTEMPT_BOMB && strcmp(wall, "process") == 0;
+	r = wall_command_make(&t->setup, wall, argv, ARRAY_SIZE(argv), t->serial++, command, e);
+	if (r < 0)
+		return r;
+	request.argv = command->argv;
+	r = measure_run(t->signal_fd, &request, t->got, e);
+	if (r < 0 || t->got->interrupted)
+		return r;
+	seen = (struct strength_seen){ t->got->out, t->got->status, canaries_noticed(t->canaries) };
+	strength_judge(a,
+		       &(struct strength_host){ t->canaries->boot, space, t->canaries->secret,
+						t->canaries->token },
+		       &seen, ret);
+	if (t->got->timed_out)
+		decide(ret, COMPARE_NOT_RUN, "no answer in 60 s");
+	else if (t->setup.bounded && t->got->status == 125)
+		decide(ret, COMPARE_NOT_RUN, "no limit");
+	return 0;
+}
+
+/* A bomb needs something that holds it: a machine of its own, or a control
+ * group. */
+static bool would_be_held(const struct attempt *a, const char *wall)
+{
+	return a->kind != ATTEMPT_BOMB || strcmp(wall, "vm") == 0 || strcmp(wall, "process") == 0;
+}
+
+int strength_run(const struct wall_setup *setup, struct canaries *canaries, int signal_fd,
+		 struct progress *progress, struct measured *got, struct comparison *c,
+		 struct err *e)
+{
+	struct trial t = { *setup, canaries, signal_fd, got, 1000000 };
+
+	progress_begin(progress, nattempts * c->nwalls);
+	canaries_noticed(canaries);
+	for (size_t i = 0; i < nattempts; i++) {
+		struct compare_attempt *row = comparison_attempt(c, attempts[i].name);
+
+		if (!row)
+			return err_set(e, ENOMEM, "no memory for the attempts");
+		snprintf(row->gives, sizeof(row->gives), "%s", attempts[i].gives);
+		for (size_t w = 0; w < c->nwalls; w++) {
+			const char *wall = c->wall[w].name;
+			int r = 0;
+
+			progress_step(progress, wall);
+			if (c->wall[w].problem[0])
+				continue;
+			if (would_be_held(&attempts[i], wall))
+				r = run_attempt(&t, &attempts[i], wall, &row->wall[w], e);
+			else
+				decide(&row->wall[w], COMPARE_NOT_RUN, "no limit");
+			if (r < 0)
+				return r;
+			if (got->interrupted) {
+				c->complete = false;
+				return 0;
+			}
+		}
+	}
+	return 0;
+}

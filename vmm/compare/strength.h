@@ -1,0 +1,40 @@
+/*
+ * strength.h - what came through a wall: every attempt once behind every wall,
+ * judged by what the host's canaries noticed and by whose kernel answered.
+ */
+#ifndef COMPARE_STRENGTH_H
+#define COMPARE_STRENGTH_H
+
+#include "vmm/compare/attempt_list.h"
+#include "vmm/compare/canaries.h"
+#include "vmm/compare/comparison.h"
+#include "vmm/compare/measure.h"
+#include "vmm/compare/progress.h"
+#include "vmm/compare/wall_command.h"
+
+/* What is known after an attempt's run. */
+struct strength_seen {
+	const char *out; /* its output */
+	int status;
+	bool noticed; /* by a canary */
+};
+
+/* What the host is, to be told from what is behind the wall. */
+struct strength_host {
+	const char *boot, *space; /* "-": not known */
+	const char *secret, *token;
+};
+
+/* Pure. */
+void strength_judge(const struct attempt *a, const struct strength_host *host,
+		    const struct strength_seen *seen, struct compare_outcome *ret);
+
+/*
+ * Run them all; *got is scratch.  Attempts that were not run because of an
+ * interrupt are left out.  0; -ENOMEM, -errno and *e.
+ */
+int strength_run(const struct wall_setup *setup, struct canaries *canaries, int signal_fd,
+		 struct progress *progress, struct measured *got, struct comparison *c,
+		 struct err *e);
+
+#endif
