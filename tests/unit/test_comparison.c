@@ -166,6 +166,45 @@ static void refuse(const char *from, const char *to, const char *why)
 	free(text);
 }
 
+/* Verdicts of attempts are kept; one that does not exist is refused. */
+static void attempts_read_back(void **state)
+{
+	char path[] = "/tmp/bulkhead-test.XXXXXX", sentence[ADVICE_TEXT], *text, *at;
+	int fd = mkstemp(path);
+	struct comparison c, back;
+	struct compare_attempt *a;
+	struct analysis analysis;
+
+	(void)state;
+	assert_true(fd >= 0);
+	fill(&c);
+	a = comparison_attempt(&c, "kcore");
+	assert_null(comparison_attempt(&c, "kcore"));
+	a->wall[0] = (struct compare_outcome){ COMPARE_REACHED, "the host's kernel" };
+	a->wall[1] = (struct compare_outcome){ COMPARE_BLOCKED, "EPERM" };
+	text = written(&c, 'j');
+	assert_int_equal(pwrite(fd, text, strlen(text), 0), strlen(text));
+	comparison_init(&back);
+	assert_int_equal(report_read_json(path, &back, NULL), 0);
+	assert_int_equal(back.nattempts, 1);
+	assert_memory_equal(&back.attempt[0], a, sizeof(*a));
+	assert_int_equal(analysis_make(&back, &analysis), 0);
+	assert_true(advice_sentence(&back, &analysis, 0, sentence));
+	assert_non_null(strstr(sentence, "1 of 1 attempts reach the host"));
+	analysis_release(&analysis);
+	comparison_release(&back);
+	at = strstr(text, "\"blocked\"");
+	memcpy(at, "\"blacked\"", 9);
+	assert_int_equal(pwrite(fd, text, strlen(text), 0), strlen(text));
+	comparison_init(&back);
+	assert_int_equal(report_read_json(path, &back, NULL), -EINVAL);
+	comparison_release(&back);
+	comparison_release(&c);
+	free(text);
+	close(fd);
+	unlink(path);
+}
+
 static void bad_reports(void **state)
 {
 	struct comparison c;
@@ -247,10 +286,15 @@ static void emulated_is_labelled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(verdicts),	cmocka_unit_test(small_differences_are_none),
-		cmocka_unit_test(read_back),	cmocka_unit_test(nothing_measured),
-		cmocka_unit_test(bad_reports),	cmocka_unit_test(table_fits),
-		cmocka_unit_test(page_escapes), cmocka_unit_test(emulated_is_labelled),
+		cmocka_unit_test(verdicts),
+		cmocka_unit_test(small_differences_are_none),
+		cmocka_unit_test(read_back),
+		cmocka_unit_test(nothing_measured),
+		cmocka_unit_test(attempts_read_back),
+		cmocka_unit_test(bad_reports),
+		cmocka_unit_test(table_fits),
+		cmocka_unit_test(page_escapes),
+		cmocka_unit_test(emulated_is_labelled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

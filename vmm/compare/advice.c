@@ -97,6 +97,19 @@ static void tell_work(const struct comparison *c, const struct analysis *a, size
 			 worst);
 }
 
+/* Of the attempts to get through that were made behind this wall. */
+static void tell_strength(const struct comparison *c, size_t wall, char *out, size_t size)
+{
+	size_t made = 0, reached = 0;
+
+	for (size_t i = 0; i < c->nattempts; i++) {
+		made += c->attempt[i].wall[wall].verdict != COMPARE_NOT_RUN;
+		reached += c->attempt[i].wall[wall].verdict == COMPARE_REACHED;
+	}
+	if (made)
+		snprintf(out, size, "; %zu of %zu attempts reach the host", reached, made);
+}
+
 bool advice_sentence(const struct comparison *c, const struct analysis *a, size_t i,
 		     char out[ADVICE_TEXT])
 {
@@ -113,6 +126,8 @@ bool advice_sentence(const struct comparison *c, const struct analysis *a, size_
 	n += tell_start(c, a, i, out + n, room - n);
 	if ((int)i != a->base)
 		tell_work(c, a, i, out + n, room - n);
+	n = strlen(out);
+	tell_strength(c, i, out + n, room - n);
 	n = strlen(out);
 	trust = advice_trust(c->wall[i].name);
 	if (trust && n < room)
