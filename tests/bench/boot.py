@@ -17,8 +17,10 @@ CMDLINE = "console=ttyS0 loglevel=1 panic=-1 reboot="
 
 
 def measure(runs):
-    launch, kernel, initrd, disk = lab.to_lab_disk(
-        BUILD + "/launch", lab.KERNELS + "/vmlinux", lab.INITRD, native.disk_image())
+    launch = os.path.abspath(BUILD + "/launch")
+    chroot = lab.root_on_lab_disk(launch, lab.qemu_program())
+    kernel, initrd, disk = lab.to_lab_disk(
+        lab.KERNELS + "/vmlinux", lab.INITRD, native.disk_image())
     common = {"initrd": initrd, "disks": [disk], "tap": lab.TAP}
     # By the keyboard controller, which the lean microvm lacks: by a triple fault.
     work = {**lab.bulkhead(kernel, CMDLINE + "k", **common),
@@ -29,10 +31,11 @@ def measure(runs):
     with lab.Tap():
         for i in range(runs + 1):
             for name, cmd in work.items():
-                out = sh(launch, cgroup.path, "60000", *cmd).stdout.split()
-                first, end, _, cpu, status = map(int, out)
+                run = sh(*chroot, launch, cgroup.path, "60000", *cmd)
+                first, end, _, cpu, status = map(int, run.stdout.split())
                 if not first or status:
-                    raise RuntimeError(f"status {status}, first byte {first}: {' '.join(cmd)}")
+                    raise RuntimeError(f"status {status}, first byte {first}: {' '.join(cmd)}\n"
+                                       f"{run.stderr}")
                 if i:  # the first of each warms the caches
                     samples.append((name, first, end, cpu))
     cgroup.close()

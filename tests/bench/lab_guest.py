@@ -19,6 +19,8 @@ TAP = "bhbench0"
 QEMU = "qemu microvm"
 BEFORE = "BENCH_BEFORE"  # the environment: an older bulkhead, for one more column
 Q35 = "qemu q35"
+QEMU_DATA = ("/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe",
+             "/usr/lib/x86_64-linux-gnu/qemu")
 
 
 def make_files():
@@ -75,6 +77,24 @@ def to_lab_disk(*files):
     return copies if len(copies) > 1 else copies[0]
 
 
+def root_on_lab_disk(*programs):
+    """A root directory on the lab's disk for these programs, with their libraries
+    and QEMU's firmware, and returns `chroot` into it.  The lab's own root is this
+    machine's, and each look at a path there waits for this machine: time that the
+    instruction clock makes up, and QEMU opens a hundred files."""
+    root = os.environ["LAB_DISK"] + "/root"
+    files = [w for p in programs for w in [p, *sh("ldd", p).stdout.split()] if w.startswith("/")]
+    for f in {*files, "/etc/ld.so.cache"}:
+        os.makedirs(root + os.path.dirname(f), exist_ok=True)
+        shutil.copy(f, root + f)
+    for d in filter(os.path.isdir, QEMU_DATA):
+        shutil.copytree(d, root + d)
+    for d in ("/dev", "/proc", "/sys", "/run", "/tmp"):
+        os.makedirs(root + d)
+        sh("mount", "--rbind", d, root + d)
+    return [shutil.which("chroot"), root]
+
+
 def bulkhead(kernel, cmdline, initrd=None, disks=(), tap=None, cpus=1):
     """{name: command}: ours, and an older one where the environment names it"""
     programs = {OURS: os.path.abspath("build/release/bulkhead")}
@@ -96,6 +116,10 @@ def bulkhead_command(program, kernel, cmdline, initrd, disks, tap, cpus):
     return cmd
 
 
+def qemu_program():
+    return shutil.which("qemu-system-x86_64")
+
+
 def qemu(machine, kernel, cmdline, initrd=None, disks=(), tap=None, cpus=1,
          aio="cache=writeback,aio=io_uring", vhost=False):
     """machine: QEMU (microvm, virtio-mmio) or Q35 (virtio-pci with MSI-X)"""
@@ -104,7 +128,7 @@ def qemu(machine, kernel, cmdline, initrd=None, disks=(), tap=None, cpus=1,
     m = "q35" if pci else "microvm,acpi=off,pic=off,pit=off,rtc=off,isa-serial=on"
     if pci:
         cmdline += " pci=conf1"  # our kernel's own command line says pci=off
-    cmd = [shutil.which("qemu-system-x86_64"), "-M", m, "-accel", "kvm", "-cpu", "host", "-m",
+    cmd = [qemu_program(), "-M", m, "-accel", "kvm", "-cpu", "host", "-m",
            str(RAM_MIB), "-smp", str(cpus), "-nodefaults", "-no-user-config", "-no-reboot",
            "-display", "none", "-monitor", "none", "-serial", "stdio", "-kernel", kernel,
            "-append", cmdline]
