@@ -72,9 +72,10 @@ static int keep_outside(struct campaign *k, const struct work *w, size_t wall)
 	int r = 0;
 
 	if (w->memory)
-		return k->got->pss_bytes ? keep(k, name, &suite_memory, wall,
-						(double)k->got->pss_bytes / (double)MIB)
-					 : 0;
+		return k->got->pss_bytes && !k->got->memory_hidden
+			       ? keep(k, name, &suite_memory, wall,
+				      (double)k->got->pss_bytes / (double)MIB)
+			       : 0;
 	if (k->got->first_byte_ns)
 		r = keep(k, name, &suite_first_byte, wall, (double)k->got->first_byte_ns / ms);
 	if (r == 0)

@@ -164,7 +164,8 @@ static int time_left(uint64_t until, uint64_t now)
 
 static void sample(struct run *run)
 {
-	run->ret->pss_bytes = MAX(run->ret->pss_bytes, memory_of_descendants(getpid()));
+	run->ret->pss_bytes =
+		MAX(run->ret->pss_bytes, memory_of_descendants(getpid(), &run->ret->memory_hidden));
 }
 
 static void handle(struct run *run, struct pollfd fds[4])

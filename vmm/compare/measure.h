@@ -32,6 +32,7 @@ struct measured {
 	uint64_t pss_bytes; /* highest sum of the samples; 0: none was taken */
 	int status;	    /* as a shell tells it: 128 + N for a signal */
 	bool timed_out, interrupted;
+	bool memory_hidden;	  /* this user may not look at all of it */
 	char out[MEASURE_OUTPUT]; /* ends in a zero byte */
 	char errors[MEASURE_ERRORS];
 };

@@ -2,6 +2,7 @@
 #include "vmm/compare/memory.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,7 +70,8 @@ static void mark_descendants(struct process *all, size_t n, pid_t of)
 	}
 }
 
-static uint64_t pss_of(pid_t pid)
+/* *hidden is set where this user may not know. */
+static uint64_t pss_of(pid_t pid, bool *hidden)
 {
 	char path[64], line[256];
 	uint64_t kib = 0;
@@ -77,8 +79,10 @@ static uint64_t pss_of(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
 	f = fopen(path, "re");
-	if (!f)
+	if (!f) {
+		*hidden |= errno == EACCES || errno == EPERM;
 		return 0;
+	}
 	while (fgets(line, sizeof(line), f))
 		if (sscanf(line, "Pss: %lu", &kib) == 1)
 			break;
@@ -86,7 +90,7 @@ static uint64_t pss_of(pid_t pid)
 	return kib * KIB;
 }
 
-uint64_t memory_of_descendants(pid_t of)
+uint64_t memory_of_descendants(pid_t of, bool *ret_hidden)
 {
 	_cleanup_free_ struct process *all = calloc(MEMORY_PROCESSES, sizeof(*all));
 	uint64_t sum = 0;
@@ -98,6 +102,6 @@ uint64_t memory_of_descendants(pid_t of)
 	mark_descendants(all, n, of);
 	for (size_t i = 0; i < n; i++)
 		if (all[i].ours)
-			sum += pss_of(all[i].pid);
+			sum += pss_of(all[i].pid, ret_hidden);
 	return sum;
 }
