@@ -19,14 +19,17 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 
@@ -186,8 +189,40 @@ static int fork_command(struct life *l, char **env, struct failure *f)
 		become_command(l, env, f);
 		_exit(127);
 	}
+	return l->command < 0 ? err_errno(&f->e, "start the command") : 0;
+}
+
+/* The same with memory that is copied, but for *f. */
+static int fork_command_copying(struct life *l, char **env, struct failure *f)
+{
+	struct failure *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (shared == MAP_FAILED)
+		return err_errno(&f->e, "memory to start the command");
+	l->command = (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, NULL, NULL, NULL, 0UL);
+	if (l->command == 0) {
+		become_command(l, env, shared);
+		_exit(127);
+	}
 	if (l->command < 0)
-		return err_errno(&f->e, "start the command");
+		err_errno(&shared->e, "start the command");
+	*f = *shared;
+	munmap(shared, sizeof(*shared));
+	return l->command < 0 ? -EIO : 0;
+}
+
+static int run_command(struct life *l, char **env, struct failure *f)
+{
+	int r = fork_command(l, env, f);
+
+	/* Linux before 6.3 lets nobody share memory across time namespaces. */
+	if (r == -EINVAL) {
+		*f = (struct failure){ .exec_errno = 0 };
+		r = fork_command_copying(l, env, f);
+	}
+	if (r < 0)
+		return r;
 	if (!f->exec_errno && !f->e.text[0])
 		return 0;
 	waitpid(l->command, NULL, 0);
@@ -205,7 +240,7 @@ static int start_command(struct life *l)
 	int r = env ? enter_workdir(in->cfg->workdir, &f.e) : err_set(&f.e, ENOMEM, "no memory");
 
 	if (r == 0)
-		r = fork_command(l, env, &f);
+		r = run_command(l, env, &f);
 	free(env);
 	if (r == 0) {
 		tell(l, INIT_STARTED, 0, "");
