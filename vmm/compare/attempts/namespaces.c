@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -41,6 +43,22 @@ int attempt_pivot_root(const struct canaries *c)
 	return attempt_refused(syscall(SYS_pivot_root, "/nonexistent/bulkhead", "/"), ENOENT);
 }
 
+/* Is the memory controller on a hierarchy of version 1?  Mounting one that is not
+ * there would take it away from version 2. */
+static bool memory_is_v1(void)
+{
+	FILE *f = fopen("/proc/cgroups", "re");
+	unsigned int hierarchy = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "memory %u", &hierarchy) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return hierarchy != 0;
+}
+
 /* A hierarchy of version 1 that is there, or the memory controller's mounted
  * once more; the file is opened and not written. */
 int attempt_release_agent(const struct canaries *c)
@@ -51,6 +69,8 @@ int attempt_release_agent(const struct canaries *c)
 	(void)c;
 	if (attempt_open("/sys/fs/cgroup/memory/release_agent", O_WRONLY) == 0)
 		return 0;
+	if (!memory_is_v1())
+		return -ENODEV;
 	r = own_mounts();
 	if (r < 0)
 		return r;
