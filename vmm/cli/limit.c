@@ -13,10 +13,10 @@
 
 #include "vmm/base/util.h"
 #include "vmm/cli/cli.h"
+#include "vmm/cli/named.h"
 #include "vmm/config/run_config.h"
 #include "vmm/instance/control.h"
 #include "vmm/instance/limits.h"
-#include "vmm/instance/registry.h"
 
 #define SET_JSON RUN_SET_COUNT
 
@@ -174,42 +174,14 @@ static int print_answer(char *answer, bool json, struct err *e)
 static int limit(const char *name, const struct limit_request *rq, struct err *e)
 {
 	char request[CONTROL_MAX], answer[CONTROL_MAX];
-	_cleanup_close_ int dir = -1;
-	struct registry registry;
-	int r = registry_open(&registry, e);
+	_cleanup_close_ int dir = named_open(name, e);
+	int r;
 
-	if (r < 0)
-		return r;
-	dir = registry_find(&registry, name, e);
-	registry_close(&registry);
 	if (dir < 0)
 		return dir;
 	write_request(rq, request, sizeof(request));
 	r = control_ask(dir, request, answer, e);
 	return r < 0 ? r : print_answer(answer, rq->json, e);
-}
-
-/* The name stands in front of the options, or behind them. */
-static int parse(int argc, char **argv, struct limit_request *rq, const char **ret_name,
-		 bool *ret_help, struct err *e)
-{
-	struct options_result result;
-	int r = options_parse(&command_limit, argc, argv, rq, &result, e);
-	int at = result.operand;
-
-	*ret_help = r == 0 && result.help;
-	if (r < 0 || result.help)
-		return r;
-	if (at < argc) {
-		*ret_name = argv[at];
-		r = options_parse(&command_limit, argc - at, argv + at, rq, &result, e);
-		*ret_help = r == 0 && result.help;
-		if (r < 0 || result.help)
-			return r;
-	}
-	if (at == argc || result.operand != argc - at)
-		return err_set(e, EINVAL, "limit takes the name of one instance");
-	return 0;
 }
 
 int cmd_limit(int argc, char **argv, struct err *e, int *ret_status)
@@ -220,7 +192,7 @@ int cmd_limit(int argc, char **argv, struct err *e, int *ret_status)
 	int r;
 
 	run_config_init(&rq.cfg);
-	r = parse(argc, argv, &rq, &name, &help, e);
+	r = named_parse(&command_limit, argc, argv, &rq, &name, &help, e);
 	*ret_status = 0;
 	if (r == 0 && help) {
 		options_print_help(&command_limit, stdout);

@@ -6,6 +6,7 @@
 
 #include "vmm/base/util.h"
 #include "vmm/cli/cli.h"
+#include "vmm/cli/named.h"
 #include "vmm/config/net_rule.h"
 #include "vmm/config/run_config.h"
 #include "vmm/instance/registry.h"
@@ -68,7 +69,7 @@ static int net_set(void *config, int setting, const char *value, struct err *e)
 
 const struct command command_net = {
 	.name = "net",
-	.usage = "[--json] [--allow RULE] [--deny RULE] NAME",
+	.usage = "NAME [--json] [--allow RULE] [--deny RULE]",
 	.summary = "Change the network rules of a running instance, or show what they count.",
 	.operands = true,
 	.options = net_options,
@@ -107,15 +108,10 @@ static int print_counts(const json_t *counts, bool json, struct err *e)
 /* The tables of the running instance `name`. */
 static int find_tables(const char *name, char out[TABLES_NAME_MAX], struct err *e)
 {
-	_cleanup_close_ int dir = -1;
-	struct registry registry;
+	_cleanup_close_ int dir = named_open(name, e);
 	struct record record;
-	int r = registry_open(&registry, e);
+	int r;
 
-	if (r < 0)
-		return r;
-	dir = registry_find(&registry, name, e);
-	registry_close(&registry);
 	if (dir < 0)
 		return dir;
 	r = registry_read(dir, &record, e);
@@ -149,20 +145,19 @@ static int net(const struct net_request *rq, const char *name, struct err *e)
 int cmd_net(int argc, char **argv, struct err *e, int *ret_status)
 {
 	struct net_request *rq = calloc(1, sizeof(*rq));
-	struct options_result result;
-	int r = rq ? options_parse(&command_net, argc, argv, rq, &result, e)
+	const char *name = NULL;
+	bool help = false;
+	int r = rq ? named_parse(&command_net, argc, argv, rq, &name, &help, e)
 		   : err_set(e, ENOMEM, "no memory");
 
 	*ret_status = 0;
-	if (r == 0 && result.help) {
+	if (r == 0 && help) {
 		options_print_help(&command_net, stdout);
 		r = cli_flush(e);
-	} else if (r == 0 && argc - result.operand != 1) {
-		r = err_set(e, EINVAL, "net takes the name of one instance, behind its options");
 	} else if (r == 0) {
-		r = net(rq, argv[result.operand], e);
+		r = net(rq, name, e);
 		if (r < 0)
-			err_context(e, "net %.64s", argv[result.operand]);
+			err_context(e, "net %.64s", name);
 	}
 	free(rq);
 	return r;

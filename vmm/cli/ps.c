@@ -13,6 +13,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/cli/cli.h"
+#include "vmm/cli/named.h"
 #include "vmm/instance/control.h"
 #include "vmm/instance/registry.h"
 
@@ -168,15 +169,10 @@ int cmd_ps(int argc, char **argv, struct err *e, int *ret_status)
 
 static int stop(const char *name, struct err *e)
 {
-	_cleanup_close_ int dir = -1;
+	_cleanup_close_ int dir = named_open(name, e);
 	char answer[CONTROL_MAX];
-	struct registry registry;
-	int r = registry_open(&registry, e);
+	int r;
 
-	if (r < 0)
-		return r;
-	dir = registry_find(&registry, name, e);
-	registry_close(&registry);
 	if (dir < 0)
 		return dir;
 	r = control_ask(dir, "stop", answer, e);
@@ -188,19 +184,18 @@ static int stop(const char *name, struct err *e)
 
 int cmd_stop(int argc, char **argv, struct err *e, int *ret_status)
 {
-	struct options_result result;
-	int r = options_parse(&command_stop, argc, argv, NULL, &result, e);
+	const char *name = NULL;
+	bool help;
+	int r = named_parse(&command_stop, argc, argv, NULL, &name, &help, e);
 
 	if (r < 0)
 		return r;
 	*ret_status = 0;
-	if (result.help) {
+	if (help) {
 		options_print_help(&command_stop, stdout);
 		return cli_flush(e);
 	}
-	if (argc - result.operand != 1)
-		return err_set(e, EINVAL, "stop takes the name of one instance");
-	r = stop(argv[result.operand], e);
+	r = stop(name, e);
 	if (r < 0)
 		err_context(e, "stop");
 	return r;
