@@ -74,12 +74,12 @@ static int allow_some(scmp_filter_ctx ctx)
 	static const uint32_t personalities[] = { PER_LINUX, PER_LINUX32, UNAME26,
 						  PER_LINUX32 | UNAME26, 0xffffffff };
 	/* Virtual sockets know no network namespace. */
-	const struct scmp_arg_cmp below = SCMP_CMP32(0, SCMP_CMP_LT, AF_VSOCK);
-	const struct scmp_arg_cmp above = SCMP_CMP32(0, SCMP_CMP_GT, AF_VSOCK);
+	const struct scmp_arg_cmp below = SCMP_CMP32(0, SCMP_CMP_LT, AF_VSOCK, 0);
+	const struct scmp_arg_cmp above = SCMP_CMP32(0, SCMP_CMP_GT, AF_VSOCK, 0);
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < COUNT(personalities); i++) {
-		const struct scmp_arg_cmp is = SCMP_CMP32(0, SCMP_CMP_EQ, personalities[i]);
+		const struct scmp_arg_cmp is = SCMP_CMP32(0, SCMP_CMP_EQ, personalities[i], 0);
 
 		r = allow(ctx, SCMP_SYS(personality), 1, &is);
 	}
