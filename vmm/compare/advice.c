@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/base/util.h"
+#include "vmm/compare/suite.h"
 
 bool advice_is_hardware(const struct comparison *c)
 {
@@ -45,11 +46,24 @@ static int find_row(const struct comparison *c, const char *workload, const char
 	return -1;
 }
 
+/* MiB of one more instance: the slope from one to the largest crowd; 0: unknown. */
+static double further_instance(const struct comparison *c, const struct analysis *a, size_t wall)
+{
+	int one = find_row(c, "density", suite_crowd[0].name);
+	int most = find_row(c, "density", suite_crowd[SUITE_CROWDS - 1].name);
+
+	if (one < 0 || most < 0 || !a->row[one][wall].n || !a->row[most][wall].n)
+		return 0;
+	return (a->row[most][wall].median - a->row[one][wall].median) /
+	       (double)(suite_crowd_size[SUITE_CROWDS - 1] - suite_crowd_size[0]);
+}
+
 /* "1.3 ms" more than the base, or nothing when it is the base. */
 static size_t tell_start(const struct comparison *c, const struct analysis *a, size_t wall,
 			 char *out, size_t size)
 {
 	int exit = find_row(c, "start", "exit"), memory = find_row(c, "idle", "memory");
+	double further = further_instance(c, a, wall);
 	size_t n = 0;
 
 	if (exit >= 0 && a->row[exit][wall].n)
@@ -60,6 +74,10 @@ static size_t tell_start(const struct comparison *c, const struct analysis *a, s
 	if (memory >= 0 && a->row[memory][wall].n)
 		n += (size_t)snprintf(out + n, size - n, "%s %.1f MiB of memory", n ? "," : "",
 				      a->row[memory][wall].median);
+	if (further > 0)
+		n += (size_t)snprintf(out + n, size - n,
+				      " (each further one %.2f MiB, %.0f more in a GiB)", further,
+				      1024 / further);
 	return n;
 }
 
@@ -79,6 +97,7 @@ static void tell_work(const struct comparison *c, const struct analysis *a, size
 
 		if (strcmp(c->row[i].workload, "start") == 0 ||
 		    strcmp(c->row[i].workload, "idle") == 0 ||
+		    strcmp(c->row[i].workload, "density") == 0 ||
 		    strcmp(c->row[i].workload, "command") == 0)
 			continue;
 		count[f->verdict]++;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "vmm/base/util.h"
+#include "vmm/compare/crowd.h"
 #include "vmm/compare/host.h"
 #include "vmm/compare/measure.h"
 #include "vmm/compare/place.h"
@@ -29,6 +30,7 @@ struct work {
 	const char *const *command;
 	size_t n;
 	bool memory; /* sampled in runs whose times are not kept */
+	int crowd;   /* index into suite_crowd: several at once; -1 */
 };
 
 struct campaign {
@@ -166,12 +168,35 @@ static void note_failure(struct campaign *k, size_t wall, const char *text)
 		snprintf(w->failure, sizeof(w->failure), "%s", text);
 }
 
+/* Several at once. */
+static int run_crowd(struct campaign *k, const struct work *w, size_t wall, struct err *e)
+{
+	const struct suite_quantity *q = &suite_crowd[w->crowd];
+	size_t n = suite_crowd_size[w->crowd];
+	_cleanup_free_ struct wall_command *commands = calloc(n, sizeof(*commands));
+	uint64_t bytes = 0;
+	int r = commands ? 0 : err_set(e, ENOMEM, "no memory");
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = wall_command_make(&k->setup, k->c->wall[wall].name, w->command, w->n,
+				      k->serial++, &commands[i], e);
+	if (r == 0)
+		r = crowd_measure(k->signal_fd, commands, n, RUN_LIMIT_NS, &bytes,
+				  &k->got->interrupted, e);
+	if (r < 0 || bytes == 0)
+		return r;
+	return keep(k, work_name(w), q, wall, (double)bytes / (double)MIB);
+}
+
 static int run_and_keep(struct campaign *k, const struct work *w, size_t wall, struct err *e)
 {
 	char text[COMPARE_TEXT];
 	size_t n = 0;
-	int r = run_once(k, w, wall, e);
+	int r;
 
+	if (w->crowd >= 0)
+		return run_crowd(k, w, wall, e);
+	r = run_once(k, w, wall, e);
 	if (r < 0 || k->got->interrupted)
 		return r;
 	if (failed(k, w) || k->got->status != k->status[wall]) {
@@ -238,6 +263,12 @@ static int try_walls(struct campaign *k, struct err *e)
 
 /* --- the campaign --- */
 
+/* Are times taken from outside? */
+static bool times_outside(const struct work *w)
+{
+	return is_outside(w) && !w->memory && w->crowd < 0;
+}
+
 /* In an order for readers, not in the random one of the runs. */
 static void make_rows(struct campaign *k)
 {
@@ -249,9 +280,11 @@ static void make_rows(struct campaign *k)
 		const char *name = work_name(w);
 		const struct suite_quantity *q = &suite_memory;
 
-		if (w->memory)
+		if (w->crowd >= 0)
+			q = &suite_crowd[w->crowd];
+		if (w->memory || w->crowd >= 0)
 			comparison_row(k->c, name, q->name, q->unit, q->higher);
-		for (size_t j = 0; j < ARRAY_SIZE(outside) && is_outside(w) && !w->memory; j++)
+		for (size_t j = 0; j < ARRAY_SIZE(outside) && times_outside(w); j++)
 			comparison_row(k->c, name, outside[j]->name, outside[j]->unit,
 				       outside[j]->higher);
 		for (q = suite_quantities; q < suite_quantities + suite_nquantities; q++)
@@ -277,7 +310,8 @@ static int run_all(struct campaign *k, struct err *e)
 			size_t wall = order[i] % walls;
 
 			progress_step(&k->progress, k->c->wall[wall].name);
-			if (k->c->wall[wall].problem[0] || (w->memory && round >= MEMORY_RUNS))
+			if (k->c->wall[wall].problem[0] ||
+			    (!times_outside(w) && is_outside(w) && round >= MEMORY_RUNS))
 				continue;
 			r = run_and_keep(k, w, wall, e);
 			if (k->got->interrupted)
@@ -326,6 +360,7 @@ static void add_work(struct campaign *k, const struct suite_workload *workload, 
 
 	w->workload = workload;
 	w->memory = memory;
+	w->crowd = -1;
 	w->command = k->cfg->command;
 	w->n = k->cfg->ncommand;
 	if (workload) {
@@ -333,6 +368,17 @@ static void add_work(struct campaign *k, const struct suite_workload *workload, 
 		w->argv[1] = workload->name;
 		w->command = w->argv;
 		w->n = 2;
+	}
+}
+
+static void add_crowds(struct campaign *k, const struct suite_workload *workload)
+{
+	for (int i = 0; i < SUITE_CROWDS; i++) {
+		struct work *w = &k->work[k->nwork];
+
+		add_work(k, workload, false);
+		w->crowd = i;
+		w->argv[1] = "wait";
 	}
 }
 
@@ -357,7 +403,9 @@ static int choose_work(struct campaign *k, struct err *e)
 	}
 	snprintf(k->c->suite, sizeof(k->c->suite), "%s", full ? "full" : "quick");
 	for (size_t i = 0; i < suite_nworkloads; i++)
-		if (full || suite_workloads[i].quick)
+		if (strcmp(suite_workloads[i].name, "density") == 0 && full)
+			add_crowds(k, &suite_workloads[i]);
+		else if (full || suite_workloads[i].quick)
 			add_work(k, &suite_workloads[i],
 				 strcmp(suite_workloads[i].name, "idle") == 0);
 	return 0;

@@ -51,7 +51,7 @@ int measure_begin(struct err *e)
 
 /* Standard input, output and error of the child, and what is its own again:
  * signals, process group. */
-static int spawn(struct run *run, const int out[2], const int errors[2])
+int measure_spawn(const char *const *argv, int out, int errors, pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -63,16 +63,15 @@ static int spawn(struct run *run, const int out[2], const int errors[2])
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-	posix_spawn_file_actions_adddup2(&actions, errors[1], 2);
+	posix_spawn_file_actions_adddup2(&actions, out, 1);
+	posix_spawn_file_actions_adddup2(&actions, errors, 2);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setpgroup(&attributes, 0);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-	run->start = now_ns();
 	/* posix_spawn() wants an array of pointers that are not const, and
 	 * changes nothing. */
-	r = posix_spawn(&run->pid, run->request->argv[0], &actions, &attributes,
-			(char *const *)(uintptr_t)run->request->argv, environ);
+	r = posix_spawn(ret_pid, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv,
+			environ);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
 	return -r;
@@ -102,7 +101,7 @@ static void begin_to_end(struct run *run, int signal)
 
 /* Whoever is left, wherever it went: all of them are our children by now, or
  * their descendants. */
-static void kill_children(void)
+void measure_kill_children(void)
 {
 	char path[64], text[4096];
 	ssize_t n;
@@ -221,7 +220,7 @@ static void finish(struct run *run)
 
 	while (reap(run, WNOHANG)) {
 		if (now_ns() > until)
-			kill_children();
+			measure_kill_children();
 		nanosleep(&pause, NULL);
 	}
 	while (run->out_fd >= 0 &&
@@ -246,8 +245,9 @@ int measure_run(int signal_fd, const struct measure_request *request, struct mea
 	memset(ret, 0, offsetof(struct measured, out));
 	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(errors, O_CLOEXEC) < 0)
 		r = err_errno(e, "pipe");
+	run.start = now_ns();
 	if (r == 0)
-		r = spawn(&run, out, errors);
+		r = measure_spawn(request->argv, out[1], errors[1], &run.pid);
 	if (r < 0)
 		err_code(e, r, "start %s", request->argv[0]);
 	close_fd(&out[1]);

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "vmm/base/err.h"
 
@@ -51,5 +52,13 @@ int measure_begin(struct err *e);
  */
 int measure_run(int signal_fd, const struct measure_request *request, struct measured *ret,
 		struct err *e);
+
+/* Start it alone, with `out` and `errors` as its standard output and error.
+ * 0 or -errno. */
+int measure_spawn(const char *const *argv, int out, int errors, pid_t *ret_pid);
+
+/* SIGKILL to all children of this process: of what is left of a run, whoever
+ * lost his parents is one. */
+void measure_kill_children(void);
 
 #endif

@@ -10,6 +10,7 @@
 #include "vmm/compare/advice.h"
 #include "vmm/compare/claims.h"
 #include "vmm/compare/report.h"
+#include "vmm/compare/report_parts.h"
 
 #define CHART_WIDTH 440 /* in units of the drawing: it scales */
 #define LABEL_WIDTH 70
@@ -35,7 +36,7 @@ static const char style[] =
 	"system-ui,sans-serif}figure{margin:1rem 0}\n"
 	"@media print{body{max-width:none}figure,tr{break-inside:avoid}}\n";
 
-static void text(FILE *out, const char *s)
+void report_text(FILE *out, const char *s)
 {
 	for (; *s; s++)
 		switch (*s) {
@@ -59,7 +60,7 @@ static void text(FILE *out, const char *s)
 static void element(FILE *out, const char *before, const char *s, const char *after)
 {
 	fputs(before, out);
-	text(out, s);
+	report_text(out, s);
 	fputs(after, out);
 }
 
@@ -197,7 +198,7 @@ static void bars(const struct comparison *c, const struct analysis *a, size_t i,
 		CHART_WIDTH, c->nwalls * BAR_HEIGHT);
 	for (size_t w = 0; w < c->nwalls; w++)
 		if (a->row[i][w].n) {
-			text(out, c->wall[w].name);
+			report_text(out, c->wall[w].name);
 			fprintf(out, " %s, ", figure(number, a->row[i][w].median));
 		}
 	fputs("\">", out);
@@ -209,7 +210,7 @@ static void bars(const struct comparison *c, const struct analysis *a, size_t i,
 			continue;
 		n++;
 		fprintf(out, "<text x=\"0\" y=\"%zu\">", y + 15);
-		text(out, c->wall[w].name);
+		report_text(out, c->wall[w].name);
 		fprintf(out,
 			"</text><rect x=\"%d\" y=\"%zu\" width=\"%.1f\" height=\"14\" "
 			"fill=\"var(--bar)\"/>"
@@ -254,7 +255,7 @@ static void distribution(const struct comparison *c, size_t i, FILE *out)
 			continue;
 		n++;
 		fprintf(out, "<text x=\"0\" y=\"%.1f\">", y + 5);
-		text(out, c->wall[w].name);
+		report_text(out, c->wall[w].name);
 		fputs("</text>", out);
 		for (size_t j = 0; j < MIN(row->wall[w].n, (size_t)1000); j++)
 			fprintf(out,
@@ -275,6 +276,7 @@ static void charts(const struct comparison *c, const struct analysis *a, FILE *o
 		if (strcmp(c->row[i].quantity, "exit") == 0)
 			distribution(c, i, out);
 	}
+	report_curve(c, a, out);
 }
 
 void report_write_html(const struct comparison *c, const struct analysis *a, FILE *out)

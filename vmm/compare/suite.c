@@ -11,6 +11,9 @@ const struct suite_workload suite_workloads[] = {
 	  "A real program's own start: libraries, files, a language's run time." },
 	{ "idle", true, true, "The memory of everything that belongs to an instance that waits.",
 	  "What a program allocates; the host kernel's own structures." },
+	{ "density", false, true,
+	  "The memory of 1, 2, 4 and 8 instances at once: what each further one costs.",
+	  "How many of them get anything done." },
 	{ "cpu", true, false, "Work in registers that asks the kernel for nothing.",
 	  "Vector units, several cores at once." },
 	{ "memory", true, false, "Bandwidth, latency over growing sets, first touch of pages.",
@@ -46,6 +49,14 @@ const struct suite_quantity suite_quantities[] = {
 	{ "files", "write-fsync", "us", false, "4 KiB and fsync" },
 };
 const size_t suite_nquantities = ARRAY_SIZE(suite_quantities);
+
+const struct suite_quantity suite_crowd[SUITE_CROWDS] = {
+	{ "density", "1 instance", "MiB", false, "memory of one that waits" },
+	{ "density", "2 instances", "MiB", false, "of two at once" },
+	{ "density", "4 instances", "MiB", false, "of four at once" },
+	{ "density", "8 instances", "MiB", false, "of eight at once" },
+};
+const size_t suite_crowd_size[SUITE_CROWDS] = { 1, 2, 4, 8 };
 
 const struct suite_quantity suite_first_byte = { "start", "first byte", "ms", false,
 						 "from before exec to its first output" };

@@ -30,6 +30,12 @@ extern const size_t suite_nquantities;
 /* The quantity that `workload` prints under that name, or NULL. */
 const struct suite_quantity *suite_find(const char *workload, const char *name);
 
+#define SUITE_CROWDS 4
+
+/* Of "density": so many instances at once, and their memory together. */
+extern const struct suite_quantity suite_crowd[SUITE_CROWDS];
+extern const size_t suite_crowd_size[SUITE_CROWDS];
+
 /* What is measured from outside, of "start", "idle" and of a user's command. */
 extern const struct suite_quantity suite_first_byte, suite_exit, suite_cpu, suite_memory;
 

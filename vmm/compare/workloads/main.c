@@ -42,8 +42,9 @@ static const struct {
 	const char *name;
 	workload_fn *run;
 } workloads[] = {
-	{ "start", workload_start },   { "idle", workload_idle },   { "cpu", workload_cpu },
-	{ "memory", workload_memory }, { "calls", workload_calls }, { "files", workload_files },
+	{ "start", workload_start }, { "idle", workload_idle },	    { "wait", workload_wait },
+	{ "cpu", workload_cpu },     { "memory", workload_memory }, { "calls", workload_calls },
+	{ "files", workload_files },
 };
 
 int main(int argc, char **argv)
@@ -51,6 +52,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc == 2 && i < sizeof(workloads) / sizeof(workloads[0]); i++)
 		if (strcmp(workloads[i].name, argv[1]) == 0)
 			return workloads[i].run() || fflush(stdout) != 0;
-	fprintf(stderr, "usage: bulkhead-workload start|idle|cpu|memory|calls|files\n");
+	fprintf(stderr, "usage: bulkhead-workload start|idle|wait|cpu|memory|calls|files\n");
 	return 2;
 }

@@ -11,6 +11,17 @@ int workload_start(void)
 	return write(STDOUT_FILENO, ".\n", 2) == 2 ? 0 : workload_fail("write");
 }
 
+/* Until it is ended; not for ever, should nobody do it. */
+int workload_wait(void)
+{
+	const struct timespec t = { 300, 0 };
+
+	if (write(STDOUT_FILENO, ".\n", 2) != 2)
+		return workload_fail("write");
+	nanosleep(&t, NULL);
+	return 0;
+}
+
 /* As long as it takes to look at the memory of what runs. */
 int workload_idle(void)
 {

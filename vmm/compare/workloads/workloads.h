@@ -16,6 +16,7 @@ typedef int workload_fn(void);
 
 workload_fn workload_start;
 workload_fn workload_idle;
+workload_fn workload_wait;
 workload_fn workload_cpu;
 workload_fn workload_memory;
 workload_fn workload_calls;
