@@ -31,6 +31,7 @@ struct run {
 	pid_t pid;
 	int pidfd, out_fd, errors_fd, signal_fd;
 	size_t out_len, errors_len;
+	size_t seen, unseen; /* samples of the memory */
 	bool exited;
 	uint64_t kill_at; /* NO_TIMEOUT: nobody is being ended */
 };
@@ -161,10 +162,18 @@ static int time_left(uint64_t until, uint64_t now)
 	return until <= now ? 0 : (int)MIN((until - now) / NS_PER_MS + 1, 60000ULL);
 }
 
+/* A process that is just ending may refuse to be looked at, also to root: such
+ * a sample says nothing, and a run of which most say nothing neither. */
 static void sample(struct run *run)
 {
-	run->ret->pss_bytes =
-		MAX(run->ret->pss_bytes, memory_of_descendants(getpid(), &run->ret->memory_hidden));
+	bool hidden = false;
+	uint64_t bytes = memory_of_descendants(getpid(), &hidden);
+
+	run->seen += !hidden;
+	run->unseen += hidden;
+	if (!hidden)
+		run->ret->pss_bytes = MAX(run->ret->pss_bytes, bytes);
+	run->ret->memory_hidden = run->unseen > run->seen;
 }
 
 static void handle(struct run *run, struct pollfd fds[4])
