@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
@@ -22,11 +21,8 @@
 #include "vmm/base/util.h"
 
 #define FILE_NAME "canary"
-#define FILE_FD	  200 /* the same number as in the attempts */
-
-struct canaries_shared {
-	volatile uint64_t signals;
-};
+#define ANSWER_MS 10000 /* for the process, on a host that is busy */
+#define FILE_FD	  200	/* the same number as in the attempts */
 
 static int random_word(char out[16], struct err *e)
 {
@@ -81,16 +77,23 @@ static int make_file(struct canaries *c, struct err *e)
 
 /* --- the process --- */
 
-/* Count signals until the other end of `life` is closed. */
-static void count_signals(struct canaries_shared *shared, int signals, int life)
+/*
+ * Say how many signals have come, each time when asked, until the other end of
+ * `life` is closed.  Who was sent before the question is in the answer: kill(2)
+ * returns when the signal is pending.
+ */
+static void answer_questions(int signals, int life)
 {
 	struct signalfd_siginfo info;
-	struct pollfd fds[2] = { { signals, POLLIN, 0 }, { life, 0, 0 } };
+	uint64_t n = 0;
+	char question;
 
-	while (!fds[1].revents)
-		if (poll(fds, 2, -1) > 0 && fds[0].revents &&
-		    read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-			shared->signals++;
+	while (read(life, &question, 1) == 1) {
+		while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+			n++;
+		if (send(life, &n, sizeof(n), MSG_NOSIGNAL) < 0)
+			break;
+	}
 }
 
 static _Noreturn void be_canary(const struct canaries *c, int ready, int life)
@@ -101,12 +104,14 @@ static _Noreturn void be_canary(const struct canaries *c, int ready, int life)
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
-	signals = sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -1 : signalfd(-1, &set, SFD_CLOEXEC);
+	signals = sigprocmask(SIG_BLOCK, &set, NULL) < 0
+			  ? -1
+			  : signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (signals < 0 || prctl(PR_SET_NAME, c->token) < 0 || chdir(c->dir) < 0 ||
 	    dup2(c->file, FILE_FD) < 0 || setsid() < 0 || write_all(ready, &pid, sizeof(pid)) < 0)
 		_exit(1);
 	close(ready);
-	count_signals(c->shared, signals, life);
+	answer_questions(signals, life);
 	_exit(0);
 }
 
@@ -116,7 +121,8 @@ static int make_process(struct canaries *c, struct err *e)
 	int ready[2] = { -1, -1 }, life[2] = { -1, -1 }, r = 0;
 	pid_t between;
 
-	if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(life, O_CLOEXEC) < 0)
+	if (pipe2(ready, O_CLOEXEC) < 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, life) < 0)
 		return err_errno(e, "pipe");
 	between = fork();
 	if (between == 0) {
@@ -186,15 +192,11 @@ static void read_boot(char out[64])
 
 int canaries_make(struct canaries *c, struct err *e)
 {
-	void *shared = mmap(NULL, sizeof(*c->shared), PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int r;
 
 	memset(c, 0, sizeof(*c));
 	c->life = c->abstract = c->loopback = c->file = -1;
-	if (shared == MAP_FAILED)
-		return err_errno(e, "mmap");
-	c->shared = shared;
+	c->made = true;
 	read_boot(c->boot);
 	r = random_word(c->secret, e);
 	if (r == 0)
@@ -218,13 +220,23 @@ static bool was_connected(int listener)
 	return any;
 }
 
+/* Was the process signalled?  One that does not answer is gone. */
+static bool was_signalled(struct canaries *c)
+{
+	struct pollfd answer = { c->life, POLLIN, 0 };
+	uint64_t before = c->signals;
+
+	if (send(c->life, "?", 1, MSG_NOSIGNAL) != 1 || poll(&answer, 1, ANSWER_MS) != 1 ||
+	    read(c->life, &c->signals, sizeof(c->signals)) != (ssize_t)sizeof(c->signals))
+		return true;
+	return c->signals != before;
+}
+
 bool canaries_noticed(struct canaries *c)
 {
-	uint64_t signals = c->shared->signals;
-	bool any = signals != c->signals;
+	bool any = was_signalled(c);
 	struct stat st;
 
-	c->signals = signals;
 	if (fstat(c->file, &st) == 0 && st.st_size != c->size) {
 		any = true;
 		c->size = st.st_size;
@@ -260,7 +272,7 @@ void canaries_remove(struct canaries *c)
 {
 	char path[PATH_MAX + 16];
 
-	if (!c->shared)
+	if (!c->made)
 		return; /* none were made */
 	close_fd(&c->life);
 	close_fd(&c->abstract);
@@ -272,6 +284,5 @@ void canaries_remove(struct canaries *c)
 		rmdir(c->dir);
 	}
 	c->dir[0] = '\0';
-	munmap(c->shared, sizeof(*c->shared));
-	c->shared = NULL;
+	c->made = false;
 }

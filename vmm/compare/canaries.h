@@ -15,8 +15,6 @@
 
 #define CANARIES_ARGS 6 /* of bulkhead-attempt, behind its name */
 
-struct canaries_shared; /* with the process */
-
 struct canaries {
 	char dir[PATH_MAX]; /* "" when there is none */
 	char secret[16];    /* in the file, in the process's memory */
@@ -24,11 +22,11 @@ struct canaries {
 	char boot[64];	    /* of the kernel that this is */
 	char pid_text[16], address[24], port[8], handle[300];
 	pid_t pid;
-	int life, abstract, loopback; /* fds; the process ends with `life` */
+	int life, abstract, loopback; /* fds; `life` asks the process, and ends it */
 	int file;
 	off_t size; /* of the file, when it was looked at last */
 	uint64_t signals;
-	struct canaries_shared *shared;
+	bool made;
 };
 
 /* To be called before measure_begin(), which would take the process for
@@ -36,7 +34,8 @@ struct canaries {
  * case. */
 int canaries_make(struct canaries *c, struct err *e);
 
-/* Has one been touched since the last call? */
+/* Has one been touched since the last call?  All that was done before this call
+ * is in the answer. */
 bool canaries_noticed(struct canaries *c);
 
 /* Point `argv` at the arguments that name them. */

@@ -393,9 +393,10 @@ static int choose_work(struct campaign *k, struct err *e)
 	if (k->cfg->command) {
 		for (size_t i = 0; i < k->cfg->ncommand; i++) {
 			size_t n = strlen(k->c->command);
+			char shown[100]; /* anybody's bytes, and JSON takes UTF-8 only */
 
-			snprintf(k->c->command + n, sizeof(k->c->command) - n, "%s%.100s",
-				 i ? " " : "", k->cfg->command[i]);
+			snprintf(k->c->command + n, sizeof(k->c->command) - n, "%s%s", i ? " " : "",
+				 printable(shown, sizeof(shown), k->cfg->command[i]));
 		}
 		add_work(k, NULL, false);
 		add_work(k, NULL, true);
@@ -452,7 +453,7 @@ int compare_run(const struct compare_config *cfg, struct comparison *ret, struct
 		r = try_walls(k, e);
 		if (r == 0)
 			r = run_all(k, e);
-		if (r == 0 && ret->complete && canaries->shared)
+		if (r == 0 && ret->complete && canaries->made)
 			r = strength_run(&k->setup, canaries, k->signal_fd, &k->progress, got, ret,
 					 e);
 		progress_end(&k->progress);
