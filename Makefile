@@ -50,10 +50,10 @@ GUEST_PURE := $(wildcard guest-kernel-config/init/params.c guest-kernel-config/i
 TEST_SUPPORT := $(wildcard tests/unit/support/*.c)
 TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 
+PROGRAMS := bulkhead bulkhead-seccomp bulkhead-compare bulkhead-workload bulkhead-attempt
+
 .PHONY: all
-all: build/release/bulkhead build/release/bulkhead-compare build/release/bulkhead-workload \
-		build/release/bulkhead-attempt \
-	build/release/bulkhead-attempt
+all: $(PROGRAMS:%=build/release/%)
 
 # --- the program ---
 # bulkhead is one static binary; the guest's init is inside it.
@@ -64,6 +64,11 @@ build/release/bulkhead: $(B)/vmm/main.o $(B)/libbulkhead.a
 # `bulkhead compare` is a program of its own: what measures and draws is not in
 # what runs guests.
 build/release/bulkhead-compare: $(B)/vmm/compare_main.o $(B)/libbulkhead.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_LINK) $(LDFLAGS_ALL) $< $(B)/libbulkhead.a $(LIBS) -o $@
+
+# What compiles a filter for one command (--seccomp-profile, --cap-add), likewise.
+build/release/bulkhead-seccomp: $(B)/vmm/seccomp_main.o $(B)/libbulkhead.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_LINK) $(LDFLAGS_ALL) $< $(B)/libbulkhead.a $(LIBS) -o $@
 
@@ -175,7 +180,7 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/bulkhead
 	install -s -m 755 build/release/bulkhead $(DESTDIR)$(PREFIX)/bin/bulkhead
 	install -d $(DESTDIR)$(PREFIX)/libexec/bulkhead
-	install -s -m 755 build/release/bulkhead-compare build/release/bulkhead-workload \
+	install -s -m 755 $(patsubst %,build/release/%,$(filter-out bulkhead,$(PROGRAMS))) \
 		$(DESTDIR)$(PREFIX)/libexec/bulkhead/
 	install -m 644 docs/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 docs/completion/bulkhead.bash \

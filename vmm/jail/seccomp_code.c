@@ -1,59 +1,118 @@
 /* seccomp_code.c - see seccomp_code.h. */
 #include "vmm/jail/seccomp_code.h"
 
+#include <fcntl.h>
+#include <inttypes.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <sys/mman.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "vmm/base/companion.h"
 #include "vmm/base/util.h"
-#include "vmm/jail/command_filter.h"
 
-int seccomp_code_export(scmp_filter_ctx ctx, struct seccomp_code *ret, struct err *e)
+#define COMPILER "bulkhead-seccomp"
+
+/* In the child.  Nothing but the profile and the pipe goes along. */
+static _Noreturn void run_compiler(int in, int out, uint64_t capabilities)
 {
-	_cleanup_close_ int fd = memfd_create("seccomp", MFD_CLOEXEC);
-	_cleanup_free_ struct sock_filter *code = NULL;
-	off_t size;
-	int r;
+	struct seccomp_answer answer = { .len = 0 };
+	char mask[32], profile[] = "profile", usual[] = "usual";
+	char *args[] = { in >= 0 ? profile : usual, mask, NULL };
+	struct err e = { "" };
 
-	if (fd < 0)
-		return err_errno(e, "make a memory file for the filter");
-	/* A binary tree: every call costs a handful of comparisons. */
-	r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	if (r == 0)
-		r = seccomp_export_bpf(ctx, fd);
+	snprintf(mask, sizeof(mask), "%" PRIu64, capabilities);
+	if ((in >= 0 && dup2(in, STDIN_FILENO) < 0) || dup2(out, STDOUT_FILENO) < 0)
+		answer.error = err_errno(&e, "hand over the pipe");
+	else
+		answer.error = companion_exec(COMPILER, args, &e);
+	memcpy(answer.text, e.text, sizeof(answer.text));
+	(void)!write(out, &answer, sizeof(answer));
+	_exit(1);
+}
+
+static int read_whole(int fd, void *data, size_t len)
+{
+	char *at = data;
+
+	while (len > 0) {
+		ssize_t n = read(fd, at, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? neg_errno() : -ENODATA;
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int take_answer(int fd, struct seccomp_code *ret, struct err *e)
+{
+	_cleanup_free_ struct sock_filter *code = NULL;
+	struct seccomp_answer answer;
+	int r = read_whole(fd, &answer, sizeof(answer));
+
 	if (r < 0)
-		return err_code(e, r, "compile the list of system calls");
-	size = lseek(fd, 0, SEEK_END);
-	if (size <= 0 || (size_t)size % sizeof(*code))
-		return err_set(e, EIO, "compile the list of system calls: no program came out");
-	if ((size_t)size / sizeof(*code) > BPF_MAXINSNS)
-		return err_set(
-			e, E2BIG,
-			"the list of system calls needs %zu instructions, the kernel takes %d",
-			(size_t)size / sizeof(*code), BPF_MAXINSNS);
-	code = malloc((size_t)size);
+		return err_set(e, EIO, COMPILER " ended without an answer");
+	answer.text[sizeof(answer.text) - 1] = '\0';
+	if (answer.error < 0)
+		return err_set(e, -answer.error, "%s", answer.text);
+	if (answer.len == 0 || answer.len > BPF_MAXINSNS)
+		return err_set(e, EIO, COMPILER " answered with %u instructions", answer.len);
+	code = calloc(answer.len, sizeof(*code));
 	if (!code)
 		return err_set(e, ENOMEM, "no memory");
-	if (pread(fd, code, (size_t)size, 0) != size)
-		return err_errno(e, "read the filter");
+	r = read_whole(fd, code, answer.len * sizeof(*code));
+	if (r < 0)
+		return err_code(e, r, "read the filter from " COMPILER);
 	*ret = (struct seccomp_code){
 		.code = take_ptr(&code),
-		.len = (unsigned short)((size_t)size / sizeof(*code)),
+		.len = (unsigned short)answer.len,
+		.flags = answer.flags,
 	};
 	return 0;
 }
 
-int seccomp_code_for_command(uint64_t capabilities, struct seccomp_code *ret, struct err *e)
+static int compile(int in, uint64_t capabilities, struct seccomp_code *ret, struct err *e)
 {
-	scmp_filter_ctx ctx = command_filter_new(capabilities);
+	int ends[2], r;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_errno(e, "make a pipe");
+	pid = fork();
+	if (pid == 0)
+		run_compiler(in, ends[1], capabilities);
+	r = pid < 0 ? err_errno(e, "fork") : 0;
+	close(ends[1]);
+	if (r == 0)
+		r = take_answer(ends[0], ret, e);
+	close(ends[0]);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return r;
+}
+
+int seccomp_code_request(const char *profile, uint64_t capabilities, struct seccomp_code *ret,
+			 struct err *e)
+{
+	_cleanup_close_ int in = -1;
 	int r;
 
-	if (!ctx)
-		return err_errno(e, "compile the list of system calls");
-	r = seccomp_code_export(ctx, ret, e);
-	seccomp_release(ctx);
+	if (profile) {
+		/* A FIFO that nobody writes is an error, not a wait. */
+		in = open(profile, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		if (in < 0)
+			return err_errno(e, "open the profile %s", profile);
+	}
+	r = compile(in, capabilities, ret, e);
+	if (r < 0 && profile)
+		err_context(e, "the profile %s", profile);
 	return r;
 }
 

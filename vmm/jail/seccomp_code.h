@@ -1,8 +1,12 @@
-/* seccomp_code.h - a system call filter that is compiled at run time. */
+/*
+ * seccomp_code.h - a system call filter that is compiled at run time, and how
+ * to have one compiled: by bulkhead-seccomp, a confined program of its own.
+ * Most runs need none (filter.h), and what reads a stranger's profile should
+ * hold nothing else.
+ */
 #ifndef JAIL_SECCOMP_CODE_H
 #define JAIL_SECCOMP_CODE_H
 
-#include <seccomp.h>
 #include <stdint.h>
 
 #include "vmm/base/err.h"
@@ -15,13 +19,21 @@ struct seccomp_code {
 	unsigned int flags;	  /* SECCOMP_FILTER_FLAG_* */
 };
 
-/* The program of libseccomp's rules; `ctx` stays the caller's.  0 and *ret,
- * which is to be released, or -errno. */
-int seccomp_code_export(scmp_filter_ctx ctx, struct seccomp_code *ret, struct err *e);
+/* What the program writes to its standard output; `len` instructions follow. */
+struct seccomp_answer {
+	int32_t error; /* -errno: nothing follows, `text` says what */
+	uint32_t flags;
+	uint32_t len;
+	char text[ERR_TEXT_MAX];
+};
 
-/* The usual list of the command behind the process wall, for one that has
- * `capabilities`.  0 and *ret, which is to be released, or -errno. */
-int seccomp_code_for_command(uint64_t capabilities, struct seccomp_code *ret, struct err *e);
+/*
+ * Have the filter of a command with `capabilities` compiled: of the profile in
+ * the file `profile` (seccomp_profile.h), or, with NULL, the usual list.  0
+ * and *ret, which is to be released, or -errno with the place in the text.
+ */
+int seccomp_code_request(const char *profile, uint64_t capabilities, struct seccomp_code *ret,
+			 struct err *e);
 
 void seccomp_code_release(struct seccomp_code *c);
 

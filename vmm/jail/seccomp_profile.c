@@ -20,6 +20,7 @@
 #include "vmm/base/capability.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
+#include "vmm/jail/seccomp_compile.h"
 
 #define PROFILE_MAX	(1 << 20) /* bytes; the engines' own have some 20,000 */
 #define RULES_MAX	4096
@@ -591,7 +592,7 @@ static int compile(const struct profile *p, struct seccomp_code *ret, struct err
 		return err_set(e, ENOTSUP, "this kernel does not have the default action");
 	r = give(p, ctx, e);
 	if (r == 0)
-		r = seccomp_code_export(ctx, ret, e);
+		r = seccomp_compile(ctx, ret, e);
 	if (r == 0)
 		ret->flags = p->flags;
 	seccomp_release(ctx);
@@ -619,20 +620,14 @@ int seccomp_profile_compile(const char *text, size_t len, const struct profile_h
 	return r;
 }
 
-int seccomp_profile_load(const char *path, uint64_t capabilities, struct seccomp_code *ret,
-			 struct err *e)
+int seccomp_profile_read(int fd, uint64_t capabilities, struct seccomp_code *ret, struct err *e)
 {
-	/* A FIFO that nobody writes is an error, not a wait. */
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	_cleanup_free_ char *text = malloc(PROFILE_MAX + 1);
 	struct profile_host host = { .capabilities = capabilities };
 	struct utsname name;
 	size_t len = 0;
 	ssize_t n = 1;
-	int r;
 
-	if (fd < 0)
-		return err_errno(e, "open the profile %s", path);
 	if (!text)
 		return err_set(e, ENOMEM, "no memory");
 	while (n > 0 && len <= PROFILE_MAX) {
@@ -640,13 +635,10 @@ int seccomp_profile_load(const char *path, uint64_t capabilities, struct seccomp
 		len += n > 0 ? (size_t)n : 0;
 	}
 	if (n < 0)
-		return err_errno(e, "read the profile %s", path);
+		return err_errno(e, "read it");
 	if (len > PROFILE_MAX)
-		return err_set(e, EFBIG, "the profile %s is larger than 1 MiB", path);
+		return err_set(e, EFBIG, "it is larger than 1 MiB");
 	if (uname(&name) < 0 || sscanf(name.release, "%u.%u", &host.major, &host.minor) != 2)
 		return err_set(e, EIO, "find out the kernel's version");
-	r = seccomp_profile_compile(text, len, &host, ret, e);
-	if (r < 0)
-		err_context(e, "the profile %s", path);
-	return r;
+	return seccomp_profile_compile(text, len, &host, ret, e);
 }

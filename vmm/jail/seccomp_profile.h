@@ -26,8 +26,8 @@ struct profile_host {
 int seccomp_profile_compile(const char *text, size_t len, const struct profile_host *host,
 			    struct seccomp_code *ret, struct err *e);
 
-/* The same of a file, for this kernel and a command that has `capabilities`. */
-int seccomp_profile_load(const char *path, uint64_t capabilities, struct seccomp_code *ret,
-			 struct err *e);
+/* The same of the file `fd`, which stays the caller's, for this kernel and a
+ * command that has `capabilities`. */
+int seccomp_profile_read(int fd, uint64_t capabilities, struct seccomp_code *ret, struct err *e);
 
 #endif

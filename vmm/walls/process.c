@@ -28,7 +28,7 @@
 #include "vmm/jail/landlock.h"
 #include "vmm/jail/rights.h"
 #include "vmm/jail/root.h"
-#include "vmm/jail/seccomp_profile.h"
+#include "vmm/jail/seccomp_code.h"
 #include "vmm/jail/userns.h"
 #include "vmm/net/ports.h"
 #include "vmm/walls/host_wall.h"
@@ -220,10 +220,8 @@ static int open_parts(struct process_wall *w, struct err *e)
 		return r;
 	}
 	w->capabilities = usual | cfg->cap_add;
-	if (cfg->seccomp_profile)
-		r = seccomp_profile_load(cfg->seccomp_profile, w->capabilities, &w->code, e);
-	else if (w->capabilities != usual && cfg->seccomp)
-		r = seccomp_code_for_command(w->capabilities, &w->code, e);
+	if (cfg->seccomp_profile || (w->capabilities != usual && cfg->seccomp))
+		r = seccomp_code_request(cfg->seccomp_profile, w->capabilities, &w->code, e);
 	return r == 0 ? root_open(&w->root, cfg->root.path, cfg->root.rw, e) : r;
 }
 
