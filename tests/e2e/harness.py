@@ -29,7 +29,7 @@ PR_SET_CHILD_SUBREAPER = 36
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
 
-Case = collections.namedtuple('Case', 'name func limit long net root')
+Case = collections.namedtuple('Case', 'name func limit long net root kind')
 Result = collections.namedtuple('Result', 'status out err seconds')
 CASES = []
 
@@ -52,7 +52,7 @@ def case(limit=120, long=False, net=False, root=False, table=None):
             full = f'{name}-{row[0]}' if row else name
             rest = row[1:]
             CASES.append(Case(full, lambda t, rest=rest: func(t, *rest), limit, long, net,
-                              root or net))
+                              root or net, func.__module__))
         return func
     return add
 
