@@ -58,7 +58,8 @@ unsigned int memory_map(const struct guest_memory *gm, struct boot_e820_entry ma
 	unsigned int n = 0;
 
 	map[n++] = (struct boot_e820_entry){ 0, CONVENTIONAL_END, E820_RAM };
-	map[n++] = (struct boot_e820_entry){ ACPI_START, ACPI_END - ACPI_START, E820_RESERVED };
+	map[n++] = (struct boot_e820_entry){ FIRMWARE_START, FIRMWARE_END - FIRMWARE_START,
+					     E820_RESERVED };
 	for (unsigned int i = 0; i < gm->nregions; i++) {
 		uint64_t start = gm->region[i].gpa;
 		uint64_t end = start + gm->region[i].size;

@@ -6,8 +6,9 @@
  *   00008000  command line
  *   00009000  page tables of the 64-bit entry, six pages, to 0000f000
  *   000a0000  end of the conventional memory that we tell of
- *   000e0000  RSDP, then the other ACPI tables, to 00100000: where firmware
- *             has them, so that a kernel that is told no address finds them
+ *   000e0000  RSDP, then the other ACPI tables, where firmware has them, so
+ *             that a kernel that is told no address finds them
+ *   000f0000  MP tables, likewise, to 00100000
  *   00100000  RAM, up to 3 GiB; kernels are loaded here, the initrd at its end
  *   c0000000  the hole: nothing but
  *     d0000000  virtio-mmio, one page per device
@@ -38,8 +39,10 @@
 #define BOOT_AREA_END	 0xf000ULL
 
 #define CONVENTIONAL_END 0xa0000ULL
+#define FIRMWARE_START	 0xe0000ULL
 #define ACPI_START	 0xe0000ULL
-#define ACPI_END	 0x100000ULL
+#define MP_START	 0xf0000ULL
+#define FIRMWARE_END	 0x100000ULL
 #define HIGH_RAM_START	 0x100000ULL
 
 #define HOLE_START 0xc0000000ULL

@@ -17,6 +17,7 @@
 #include "arch/x86_64/acpi.h"
 #include "arch/x86_64/boot_info.h"
 #include "arch/x86_64/layout.h"
+#include "arch/x86_64/mptable.h"
 #include "vmm/base/util.h"
 
 _Static_assert(GSI_VIRTIO + ARCH_MAX_VIRTIO == IOAPIC_PINS, "one pin for each device");
@@ -250,14 +251,17 @@ static int load_cmdline(const struct guest_memory *gm, const char *cmdline, size
 static int write_tables(const struct guest_memory *gm, const struct arch_machine *machine,
 			uint64_t *ret_rsdp, struct err *e)
 {
-	uint8_t *p = guest_memory_range(gm, GPA(ACPI_START), ACPI_END - ACPI_START);
+	uint8_t *acpi = guest_memory_range(gm, GPA(ACPI_START), MP_START - ACPI_START);
+	uint8_t *mp = guest_memory_range(gm, GPA(MP_START), FIRMWARE_END - MP_START);
 
 	if (machine->ncpus == 0 || machine->ncpus > ARCH_MAX_CPUS ||
 	    machine->nvirtio > ARCH_MAX_VIRTIO)
 		return err_set(e, EINVAL, "a machine of %u CPUs and %u devices", machine->ncpus,
 			       machine->nvirtio);
-	if (!p || !acpi_build(machine, ACPI_START, p, ACPI_END - ACPI_START))
+	if (!acpi || !acpi_build(machine, ACPI_START, acpi, MP_START - ACPI_START))
 		return err_set(e, EFAULT, "no room for the ACPI tables");
+	if (!mp || !mptable_build(machine, MP_START, mp, FIRMWARE_END - MP_START))
+		return err_set(e, EFAULT, "no room for the MP tables");
 	*ret_rsdp = ACPI_START;
 	return 0;
 }
