@@ -28,6 +28,7 @@
 
 #include "devices/backend/disk.h"
 #include "devices/virtio/iov.h"
+#include "devices/virtio/patience.h"
 #include "devices/virtio/rate.h"
 #include "devices/virtio/vhost_user_backend.h"
 #include "vmm/base/util.h"
@@ -72,6 +73,7 @@ struct blk {
 	uint32_t waiting; /* queues that wait for their rate */
 	struct rate bytes, operations;
 	uint64_t syscalls; /* of the disk, told to the counters */
+	struct patience patience;
 };
 
 static void tell_queues(struct blk *blk)
@@ -322,8 +324,8 @@ static bool start(struct blk *blk, struct blk_request *r, const struct virtqueue
 	return true;
 }
 
-/* Take some requests.  True: there may be more. */
-static bool take_requests(struct blk *blk, unsigned int q)
+/* Take some requests, *ret_n of them.  True: there may be more. */
+static bool take_requests(struct blk *blk, unsigned int q, uint32_t *ret_n)
 {
 	struct virtqueue_chain chain;
 
@@ -331,7 +333,7 @@ static bool take_requests(struct blk *blk, unsigned int q)
 	 * for all of them. */
 	unsigned int budget = disk_event_fd(blk->disk) < 0 ? BUDGET_SYNC : BUDGET;
 
-	for (unsigned int i = 0; i < budget; i++) {
+	for (; *ret_n < budget; ++*ret_n) {
 		struct blk_request *r = may_begin(blk, q) ? get_slot(blk) : NULL;
 
 		if (blk->waiting >> q & 1)
@@ -354,14 +356,16 @@ static bool blk_process(void *ctx, unsigned int q)
 {
 	struct blk *blk = ctx;
 	struct virtqueue *vq = vhost_user_queue(blk->backend, q);
+	uint32_t n = 0;
 	bool more;
 
 	virtqueue_disable_notify(vq);
 	blk->waiting &= ~(1u << q);
-	more = take_requests(blk, q);
+	more = take_requests(blk, q, &n);
 	disk_kick(blk->disk);
 	reap(blk); /* what the page cache had is complete already */
 	tell_queues(blk);
+	counter_add(&blk->seat->counters->syscalls, patience_serve(&blk->patience, n));
 	if ((blk->starved | blk->waiting) >> q & 1)
 		return false; /* finish() calls for us, or the time that has come */
 	return more || virtqueue_enable_notify(vq);

@@ -100,6 +100,8 @@ int rng_main(const struct device_seat *seat, const struct rng_params *params, st
  *   brk			free() at the end
  *   clock_gettime		where the vDSO cannot answer it
  *   exit_group
+ * blk, net:
+ *   sched_setscheduler		SCHED_BATCH, SCHED_OTHER only: patience.h
  * blk:
  *   io_uring_enter		requests in and out (the ring is restricted)
  *   preadv2, pwritev2		without io_uring; and bounced direct I/O

@@ -37,6 +37,7 @@
 
 #include "devices/backend/tap.h"
 #include "devices/virtio/iov.h"
+#include "devices/virtio/patience.h"
 #include "devices/virtio/rate.h"
 #include "devices/virtio/vhost_user_backend.h"
 #include "vmm/base/log.h"
@@ -84,6 +85,7 @@ struct net {
 	uint32_t held, held_in_window; /* a frame that ran into the spill: its
 					  length, and how much is in the window */
 	struct rate rate[2];	       /* RX, TX */
+	struct patience patience;
 	struct iovec tx_iov[TX_IOV];
 };
 
@@ -291,25 +293,25 @@ static enum rx_result receive_one(struct net *net)
 	return RX_FRAME;
 }
 
-static bool receive(struct net *net)
+/* Both: *ret_n frames, and whether there may be more to do. */
+static bool receive(struct net *net, unsigned int *ret_n)
 {
 	struct virtqueue *vq = vhost_user_queue(net->backend, RX);
 	enum rx_result result = RX_FRAME;
-	unsigned int n = 0;
 
 	virtqueue_disable_notify(vq);
-	while (n < BUDGET && (net->readable || net->held) && result == RX_FRAME) {
+	while (*ret_n < BUDGET && (net->readable || net->held) && result == RX_FRAME) {
 		if (!may_pass(net, RX)) {
 			vhost_user_flush(net->backend, RX);
 			return false;
 		}
 		result = receive_one(net);
-		n++;
+		*ret_n += result == RX_FRAME;
 	}
 	vhost_user_flush(net->backend, RX);
 	if (result == RX_NO_BUFFER)
 		return virtqueue_enable_notify(vq);
-	return n == BUDGET;
+	return *ret_n == BUDGET;
 }
 
 /* --- sending --- */
@@ -344,16 +346,15 @@ static bool send_one(struct net *net, const struct virtqueue_chain *c)
 	return true;
 }
 
-static bool transmit(struct net *net)
+static bool transmit(struct net *net, unsigned int *ret_n)
 {
 	struct virtqueue *vq = vhost_user_queue(net->backend, TX);
 	struct virtqueue_chain c;
 	bool waits = false;
-	unsigned int n = 0;
 
 	net->tx_blocked = false;
 	virtqueue_disable_notify(vq);
-	for (; n < BUDGET; n++) {
+	for (; *ret_n < BUDGET; ++*ret_n) {
 		waits = !may_pass(net, TX);
 		if (waits || !vhost_user_pop(net->backend, TX, &c, net->tx_iov, TX_IOV))
 			break;
@@ -367,14 +368,19 @@ static bool transmit(struct net *net)
 	vhost_user_flush(net->backend, TX);
 	if (net->tx_blocked || waits)
 		return false; /* the tap's next edge calls, or the time that has come */
-	return n == BUDGET || virtqueue_enable_notify(vq);
+	return *ret_n == BUDGET || virtqueue_enable_notify(vq);
 }
 
 /* --- the device --- */
 
 static bool net_process(void *ctx, unsigned int q)
 {
-	return q == RX ? receive(ctx) : transmit(ctx);
+	struct net *net = ctx;
+	unsigned int n = 0;
+	bool more = q == RX ? receive(net, &n) : transmit(net, &n);
+
+	counter_add(&counters(net)->syscalls, patience_serve(&net->patience, n));
+	return more;
 }
 
 static void net_event(void *ctx, unsigned int tag, uint32_t events)

@@ -13,6 +13,7 @@
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/fs.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -161,6 +162,11 @@ static const struct rule monitor[] = {
 	ALLOW(sched_yield, "libc: spinning locks"),
 };
 
+/* The data path of blk and net. */
+#define ALLOW_PATIENCE                                                                             \
+	ALLOW_EQUAL(sched_setscheduler, 1, SCHED_BATCH, "lets the guest go first (patience.h)"),   \
+		ALLOW_EQUAL(sched_setscheduler, 1, SCHED_OTHER, "or itself")
+
 static const struct rule blk[] = {
 	ALLOW(io_uring_enter, "disk requests, where the host offers io_uring"),
 	ALLOW(preadv2, "disk reads without io_uring"),
@@ -169,12 +175,14 @@ static const struct rule blk[] = {
 	ALLOW(fallocate, "discard and write-zeroes on files"),
 	ALLOW_IOCTL(BLKDISCARD, "discard on block devices"),
 	ALLOW_IOCTL(BLKZEROOUT, "write-zeroes on block devices"),
+	ALLOW_PATIENCE,
 };
 
 static const struct rule net[] = {
 	ALLOW(readv, "frames from the tap"),
 	ALLOW(writev, "frames to the tap"),
 	ALLOW_IOCTL(TUNSETOFFLOAD, "offloads that the guest accepted"),
+	ALLOW_PATIENCE,
 };
 
 static const struct rule rng[] = {
