@@ -25,18 +25,32 @@ static const struct claim claims[] = {
 	  "getppid", "ratio to none, a call that does nothing" },
 	{ "System calls cost nothing in a virtual machine, because its own kernel answers", "vm",
 	  "calls", "getppid", "ratio to none, a call that does nothing" },
+	{ "Neighbours make containers wait for more than 500 ms", "process", "neighbour",
+	  "processor-longest", "the longest of 500 delays beside a neighbour that computes" },
+	{ "Virtual machines do not feel their neighbours", "vm", "neighbour", "processor-longest",
+	  "the longest of 500 delays beside a neighbour that computes" },
 };
 
 static const struct finding *find(const struct comparison *c, const struct analysis *a,
-				  const struct claim *claim)
+				  const struct claim *claim, const char **ret_unit)
 {
 	int wall = comparison_wall(c, claim->wall);
 
+	*ret_unit = "";
+
 	for (size_t i = 0; wall >= 0 && i < c->nrows; i++)
 		if (strcmp(c->row[i].workload, claim->workload) == 0 &&
-		    strcmp(c->row[i].quantity, claim->quantity) == 0)
+		    strcmp(c->row[i].quantity, claim->quantity) == 0) {
+			*ret_unit = c->row[i].unit;
 			return &a->row[i][wall];
+		}
 	return NULL;
+}
+
+/* Is it about a time and not about what a wall adds? */
+static bool is_absolute(const struct claim *claim)
+{
+	return strcmp(claim->workload, "start") == 0 || strcmp(claim->workload, "neighbour") == 0;
 }
 
 void claims_write_html(const struct comparison *c, const struct analysis *a, FILE *out)
@@ -49,13 +63,14 @@ void claims_write_html(const struct comparison *c, const struct analysis *a, FIL
 	      "<th scope=\"col\">how</th></tr></thead><tbody>\n",
 	      out);
 	for (size_t i = 0; i < ARRAY_SIZE(claims); i++) {
-		const struct finding *f = find(c, a, &claims[i]);
+		const char *unit;
+		const struct finding *f = find(c, a, &claims[i], &unit);
 
 		fprintf(out, "<tr><td class=\"text\">%s</td><td>", claims[i].said);
 		if (!f || !f->n)
 			fputs("not measured", out);
-		else if (strcmp(claims[i].workload, "start") == 0)
-			fprintf(out, "%.4g ms [%.4g, %.4g]", f->median, f->interval.low,
+		else if (is_absolute(&claims[i]))
+			fprintf(out, "%.4g %s [%.4g, %.4g]", f->median, unit, f->interval.low,
 				f->interval.high);
 		else if (isnan(f->ratio))
 			fputs("nothing to compare with", out);

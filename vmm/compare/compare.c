@@ -22,6 +22,7 @@
 #define QUICK_RUNS   10
 #define FULL_RUNS    30
 #define MEMORY_RUNS  5 /* of what takes longer than the others, and varies less */
+#define WORKS	     20
 
 /* One kind of work: a workload, or the user's command. */
 struct work {
@@ -31,13 +32,14 @@ struct work {
 	size_t n;
 	bool memory; /* sampled in runs whose times are not kept */
 	int crowd;   /* index into suite_crowd: several at once; -1 */
+	int pair;    /* index into suite_pairs: beside a neighbour; -1 */
 };
 
 struct campaign {
 	const struct compare_config *cfg;
 	struct comparison *c;
 	struct wall_setup setup;
-	struct work work[16];
+	struct work work[WORKS];
 	size_t nwork;
 	struct measured *got;
 	int status[COMPARE_WALLS]; /* the command's, when each wall was tried */
@@ -144,19 +146,36 @@ static bool failed(const struct campaign *k, const struct work *w)
 	return w->workload ? got->status != 0 : got->status >= 125 && got->status <= 127;
 }
 
+static int make_command(struct campaign *k, size_t wall, const char *const *command, size_t n,
+			struct wall_command *ret, struct err *e)
+{
+	return wall_command_make(&k->setup, k->c->wall[wall].name, command, n, k->serial++, ret, e);
+}
+
+/* The victim's `request` beside its neighbour. */
+static int run_pair(struct campaign *k, const struct work *w, size_t wall,
+		    const struct measure_request *request, struct err *e)
+{
+	const char *const burn[] = { PLACE_WORKLOAD, suite_pairs[w->pair].burn };
+	_cleanup_free_ struct wall_command *neighbour = calloc(1, sizeof(*neighbour));
+	int r = neighbour ? make_command(k, wall, burn, 2, neighbour, e)
+			  : err_set(e, ENOMEM, "no memory");
+
+	return r < 0 ? r : crowd_beside(k->signal_fd, neighbour, RUN_LIMIT_NS, request, k->got, e);
+}
+
 static int run_once(struct campaign *k, const struct work *w, size_t wall, struct err *e)
 {
-	struct measure_request request = { NULL, RUN_LIMIT_NS, w->memory };
+	struct measure_request request = { .limit_ns = RUN_LIMIT_NS, .memory = w->memory };
 	_cleanup_free_ struct wall_command *command = calloc(1, sizeof(*command));
-	int r;
+	int r = command ? make_command(k, wall, w->command, w->n, command, e)
+			: err_set(e, ENOMEM, "no memory");
 
-	if (!command)
-		return err_set(e, ENOMEM, "no memory");
-	r = wall_command_make(&k->setup, k->c->wall[wall].name, w->command, w->n, k->serial++,
-			      command, e);
 	if (r < 0)
 		return r;
 	request.argv = command->argv;
+	if (w->pair >= 0 && suite_pairs[w->pair].burn)
+		return run_pair(k, w, wall, &request, e);
 	return measure_run(k->signal_fd, &request, k->got, e);
 }
 
@@ -178,8 +197,7 @@ static int run_crowd(struct campaign *k, const struct work *w, size_t wall, stru
 	int r = commands ? 0 : err_set(e, ENOMEM, "no memory");
 
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = wall_command_make(&k->setup, k->c->wall[wall].name, w->command, w->n,
-				      k->serial++, &commands[i], e);
+		r = make_command(k, wall, w->command, w->n, &commands[i], e);
 	if (r == 0)
 		r = crowd_measure(k->signal_fd, commands, n, RUN_LIMIT_NS, &bytes,
 				  &k->got->interrupted, e);
@@ -197,6 +215,10 @@ static int run_and_keep(struct campaign *k, const struct work *w, size_t wall, s
 	if (w->crowd >= 0)
 		return run_crowd(k, w, wall, e);
 	r = run_once(k, w, wall, e);
+	if (r == -EIO && w->pair >= 0) { /* the neighbour's fault */
+		note_failure(k, wall, e->text);
+		return 0;
+	}
 	if (r < 0 || k->got->interrupted)
 		return r;
 	if (failed(k, w) || k->got->status != k->status[wall]) {
@@ -269,6 +291,14 @@ static bool times_outside(const struct work *w)
 	return is_outside(w) && !w->memory && w->crowd < 0;
 }
 
+/* Of a pair only what its victim prints. */
+static bool is_of(const struct work *w, const struct suite_quantity *q)
+{
+	const char *beside = w->pair < 0 ? "" : strchr(suite_pairs[w->pair].victim, '-') + 1;
+
+	return strncmp(q->name, beside, strlen(beside)) == 0;
+}
+
 /* In an order for readers, not in the random one of the runs. */
 static void make_rows(struct campaign *k)
 {
@@ -288,14 +318,19 @@ static void make_rows(struct campaign *k)
 			comparison_row(k->c, name, outside[j]->name, outside[j]->unit,
 				       outside[j]->higher);
 		for (q = suite_quantities; q < suite_quantities + suite_nquantities; q++)
-			if (strcmp(q->workload, name) == 0)
+			if (strcmp(q->workload, name) == 0 && is_of(w, q))
 				comparison_row(k->c, name, q->name, q->unit, q->higher);
 	}
 }
 
+static bool takes_long(const struct work *w)
+{
+	return w->pair >= 0 || (is_outside(w) && !times_outside(w));
+}
+
 static int run_all(struct campaign *k, struct err *e)
 {
-	size_t walls = k->c->nwalls, n = k->nwork * walls, order[16 * COMPARE_WALLS];
+	size_t walls = k->c->nwalls, n = k->nwork * walls, order[WORKS * COMPARE_WALLS];
 	struct stats_random random = { k->c->seed };
 	int r = 0;
 
@@ -310,8 +345,7 @@ static int run_all(struct campaign *k, struct err *e)
 			size_t wall = order[i] % walls;
 
 			progress_step(&k->progress, k->c->wall[wall].name);
-			if (k->c->wall[wall].problem[0] ||
-			    (!times_outside(w) && is_outside(w) && round >= MEMORY_RUNS))
+			if (k->c->wall[wall].problem[0] || (takes_long(w) && round >= MEMORY_RUNS))
 				continue;
 			r = run_and_keep(k, w, wall, e);
 			if (k->got->interrupted)
@@ -360,7 +394,7 @@ static void add_work(struct campaign *k, const struct suite_workload *workload, 
 
 	w->workload = workload;
 	w->memory = memory;
-	w->crowd = -1;
+	w->crowd = w->pair = -1;
 	w->command = k->cfg->command;
 	w->n = k->cfg->ncommand;
 	if (workload) {
@@ -379,6 +413,19 @@ static void add_crowds(struct campaign *k, const struct suite_workload *workload
 		add_work(k, workload, false);
 		w->crowd = i;
 		w->argv[1] = "wait";
+	}
+}
+
+static void add_pairs(struct campaign *k, const struct suite_workload *workload, bool full)
+{
+	for (int i = 0; i < SUITE_PAIRS; i++) {
+		struct work *w = &k->work[k->nwork];
+
+		if (!full && !suite_pairs[i].quick)
+			continue;
+		add_work(k, workload, false);
+		w->pair = i;
+		w->argv[1] = suite_pairs[i].victim;
 	}
 }
 
@@ -406,6 +453,8 @@ static int choose_work(struct campaign *k, struct err *e)
 	for (size_t i = 0; i < suite_nworkloads; i++)
 		if (strcmp(suite_workloads[i].name, "density") == 0 && full)
 			add_crowds(k, &suite_workloads[i]);
+		else if (strcmp(suite_workloads[i].name, "neighbour") == 0)
+			add_pairs(k, &suite_workloads[i], full);
 		else if (full || suite_workloads[i].quick)
 			add_work(k, &suite_workloads[i],
 				 strcmp(suite_workloads[i].name, "idle") == 0);

@@ -10,7 +10,6 @@
 #include <time.h>
 
 #include "vmm/base/util.h"
-#include "vmm/compare/measure.h"
 #include "vmm/compare/memory.h"
 
 #define SETTLE_NS (100 * NS_PER_MS) /* after the last one's byte */
@@ -118,5 +117,31 @@ int crowd_measure(int signal_fd, const struct wall_command *commands, size_t n, 
 	if (hidden)
 		*ret_bytes = 0;
 	*ret_interrupted = crowd.interrupted;
+	return r;
+}
+
+/* Is the one instance still what was started? */
+static bool is_running(const struct crowd *crowd)
+{
+	return waitpid(crowd->pid[0], NULL, WNOHANG) == 0;
+}
+
+int crowd_beside(int signal_fd, const struct wall_command *neighbour, uint64_t limit_ns,
+		 const struct measure_request *request, struct measured *got, struct err *e)
+{
+	struct measure_request beside = *request;
+	struct crowd crowd = { .signal_fd = signal_fd };
+	int r = start_one(&crowd, neighbour, e);
+
+	beside.beside = true;
+	if (r == 0)
+		wait_for_all(&crowd, limit_ns);
+	got->interrupted = crowd.interrupted;
+	if (r == 0 && !crowd.failed && !crowd.interrupted)
+		r = measure_run(signal_fd, &beside, got, e);
+	if (r == 0 && !got->interrupted && (crowd.failed || !is_running(&crowd)))
+		r = err_set(e, EIO, "the neighbour %s",
+			    crowd.failed ? "did not begin" : "has ended too early");
+	end_all(&crowd);
 	return r;
 }

@@ -1,4 +1,5 @@
-/* crowd.h - several instances at once, and the memory that they hold together. */
+/* crowd.h - several instances at once: the memory that they hold together, and
+ * what one makes of its neighbour. */
 #ifndef COMPARE_CROWD_H
 #define COMPARE_CROWD_H
 
@@ -7,6 +8,7 @@
 #include <stdint.h>
 
 #include "vmm/base/err.h"
+#include "vmm/compare/measure.h"
 #include "vmm/compare/wall_command.h"
 
 #define CROWD_MAX 64
@@ -22,5 +24,14 @@
  */
 int crowd_measure(int signal_fd, const struct wall_command *commands, size_t n, uint64_t limit_ns,
 		  uint64_t *ret_bytes, bool *ret_interrupted, struct err *e);
+
+/*
+ * Start `neighbour`, wait until it has written something, and measure_run() the
+ * request beside it, which it ends afterwards.  The rest as above; *got holds
+ * what became of the request.  -EIO and *e: the neighbour did not begin within
+ * limit_ns, or was not there any more at the end.
+ */
+int crowd_beside(int signal_fd, const struct wall_command *neighbour, uint64_t limit_ns,
+		 const struct measure_request *request, struct measured *got, struct err *e);
 
 #endif

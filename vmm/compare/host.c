@@ -56,7 +56,7 @@ static void find_mitigations(char *out, size_t size)
 static void ask_doctor(const char *program, int signal_fd, struct compare_host *ret)
 {
 	const char *const argv[] = { program, "doctor", "--json", NULL };
-	const struct measure_request request = { argv, DOCTOR_LIMIT_NS, false };
+	const struct measure_request request = { .argv = argv, .limit_ns = DOCTOR_LIMIT_NS };
 	_cleanup_free_ struct measured *got = calloc(1, sizeof(*got));
 	const char *text;
 	json_t *report;

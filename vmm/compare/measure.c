@@ -144,7 +144,7 @@ static bool reap(struct run *run, int flags)
 	int status;
 	pid_t pid;
 
-	while ((pid = wait4(-1, &status, flags, &usage)) > 0) {
+	while ((pid = wait4(run->request->beside ? run->pid : -1, &status, flags, &usage)) > 0) {
 		run->ret->cpu_ns += ns_of(usage.ru_utime) + ns_of(usage.ru_stime);
 		if (pid != run->pid)
 			continue;

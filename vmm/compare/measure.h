@@ -24,6 +24,8 @@ struct measure_request {
 	const char *const *argv; /* argv[0] is a path */
 	uint64_t limit_ns;	 /* then it is killed */
 	bool memory;		 /* sample the memory, at the price of the times */
+	bool beside;		 /* other children of the caller's go on: they are
+				    not waited for, nor what this run leaves behind */
 };
 
 struct measured {

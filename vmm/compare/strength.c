@@ -100,7 +100,7 @@ static int run_attempt(struct trial *t, const struct attempt *a, const char *wal
 		       struct compare_outcome *ret, struct err *e)
 {
 	const char *argv[2 + CANARIES_ARGS] = { PLACE_ATTEMPT, a->name };
-	struct measure_request request = { NULL, ATTEMPT_LIMIT_NS, false };
+	struct measure_request request = { .limit_ns = ATTEMPT_LIMIT_NS };
 	_cleanup_free_ struct wall_command *command = calloc(1, sizeof(*command));
 	struct strength_seen seen = { 0 };
 	char space[64];

@@ -22,6 +22,10 @@ const struct suite_workload suite_workloads[] = {
 	  "Drivers and file systems of the user's choice." },
 	{ "files", false, false, "A file below /tmp of the root that the wall gives.",
 	  "A disk: /tmp is memory behind process and vm." },
+	{ "neighbour", true, false,
+	  "How late a program is that wants the processor each millisecond, beside another one "
+	  "behind a wall of the same kind that takes what it can get.",
+	  "A victim that waits for a disk or a network." },
 };
 const size_t suite_nworkloads = ARRAY_SIZE(suite_workloads);
 
@@ -47,6 +51,34 @@ const struct suite_quantity suite_quantities[] = {
 	{ "files", "read-4K", "us", false, "4 KiB from a random place" },
 	{ "files", "read-1M", "GB/s", true, "1 MiB at a time in a row" },
 	{ "files", "write-fsync", "us", false, "4 KiB and fsync" },
+	{ "neighbour", "alone-p50", "us", false,
+	  "without a neighbour: half of the delays are shorter" },
+	{ "neighbour", "alone-p99", "us", false,
+	  "without a neighbour: 99 of 100 delays are shorter" },
+	{ "neighbour", "alone-longest", "us", false, "without a neighbour: the longest of 500" },
+	{ "neighbour", "processor-p50", "us", false,
+	  "beside one that computes: half of the delays are shorter" },
+	{ "neighbour", "processor-p99", "us", false,
+	  "beside one that computes: 99 of 100 delays are shorter" },
+	{ "neighbour", "processor-longest", "us", false,
+	  "beside one that computes: the longest of 500" },
+	{ "neighbour", "memory-p50", "us", false,
+	  "beside one that touches fresh memory: half of the delays are shorter" },
+	{ "neighbour", "memory-p99", "us", false,
+	  "beside one that touches fresh memory: 99 of 100 delays are shorter" },
+	{ "neighbour", "memory-longest", "us", false,
+	  "beside one that touches fresh memory: the longest of 500" },
+	{ "neighbour", "forks-p50", "us", false,
+	  "beside one that forks: half of the delays are shorter" },
+	{ "neighbour", "forks-p99", "us", false,
+	  "beside one that forks: 99 of 100 delays are shorter" },
+	{ "neighbour", "forks-longest", "us", false, "beside one that forks: the longest of 500" },
+	{ "neighbour", "files-p50", "us", false,
+	  "beside one that writes and syncs below /tmp: half of the delays are shorter" },
+	{ "neighbour", "files-p99", "us", false,
+	  "beside one that writes and syncs below /tmp: 99 of 100 delays are shorter" },
+	{ "neighbour", "files-longest", "us", false,
+	  "beside one that writes and syncs below /tmp: the longest of 500" },
 };
 const size_t suite_nquantities = ARRAY_SIZE(suite_quantities);
 
@@ -57,6 +89,14 @@ const struct suite_quantity suite_crowd[SUITE_CROWDS] = {
 	{ "density", "8 instances", "MiB", false, "of eight at once" },
 };
 const size_t suite_crowd_size[SUITE_CROWDS] = { 1, 2, 4, 8 };
+
+const struct suite_pair suite_pairs[SUITE_PAIRS] = {
+	{ "victim-alone", NULL, true },
+	{ "victim-processor", "burn-processor", true },
+	{ "victim-memory", "burn-memory", false },
+	{ "victim-forks", "burn-forks", false },
+	{ "victim-files", "burn-files", false },
+};
 
 const struct suite_quantity suite_first_byte = { "start", "first byte", "ms", false,
 						 "from before exec to its first output" };

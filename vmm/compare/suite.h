@@ -27,6 +27,18 @@ extern const size_t suite_nworkloads;
 extern const struct suite_quantity suite_quantities[]; /* that workloads print */
 extern const size_t suite_nquantities;
 
+/*
+ * A victim and its neighbour behind a wall of the same kind: names of
+ * bulkhead-workload.  burn NULL: none.
+ */
+struct suite_pair {
+	const char *victim, *burn;
+	bool quick;
+};
+
+#define SUITE_PAIRS 5
+extern const struct suite_pair suite_pairs[SUITE_PAIRS]; /* of "neighbour" */
+
 /* The quantity that `workload` prints under that name, or NULL. */
 const struct suite_quantity *suite_find(const char *workload, const char *name);
 

@@ -1,7 +1,9 @@
 /* main.c - bulkhead-workload: which workload, and what they share. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "vmm/compare/workloads/workloads.h"
 
@@ -18,6 +20,17 @@ uint64_t workload_now(void)
 void workload_tell(const char *quantity, double value)
 {
 	printf("%s %.6g\n", quantity, value);
+}
+
+static void leave(int signal)
+{
+	(void)signal;
+	_exit(0);
+}
+
+void workload_leave_on_sigterm(void)
+{
+	signal(SIGTERM, leave);
 }
 
 int workload_fail(const char *what)
@@ -42,9 +55,22 @@ static const struct {
 	const char *name;
 	workload_fn *run;
 } workloads[] = {
-	{ "start", workload_start }, { "idle", workload_idle },	    { "wait", workload_wait },
-	{ "cpu", workload_cpu },     { "memory", workload_memory }, { "calls", workload_calls },
+	{ "start", workload_start },
+	{ "idle", workload_idle },
+	{ "wait", workload_wait },
+	{ "cpu", workload_cpu },
+	{ "memory", workload_memory },
+	{ "calls", workload_calls },
 	{ "files", workload_files },
+	{ "victim-alone", workload_victim_alone },
+	{ "victim-processor", workload_victim_processor },
+	{ "victim-memory", workload_victim_memory },
+	{ "victim-forks", workload_victim_forks },
+	{ "victim-files", workload_victim_files },
+	{ "burn-processor", workload_burn_processor },
+	{ "burn-memory", workload_burn_memory },
+	{ "burn-forks", workload_burn_forks },
+	{ "burn-files", workload_burn_files },
 };
 
 int main(int argc, char **argv)
@@ -52,6 +78,9 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc == 2 && i < sizeof(workloads) / sizeof(workloads[0]); i++)
 		if (strcmp(workloads[i].name, argv[1]) == 0)
 			return workloads[i].run() || fflush(stdout) != 0;
-	fprintf(stderr, "usage: bulkhead-workload start|idle|wait|cpu|memory|calls|files\n");
+	fprintf(stderr, "usage: bulkhead-workload NAME; it is one of:");
+	for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++)
+		fprintf(stderr, " %s", workloads[i].name);
+	fputc('\n', stderr);
 	return 2;
 }

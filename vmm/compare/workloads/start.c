@@ -16,6 +16,7 @@ int workload_wait(void)
 {
 	const struct timespec t = { 300, 0 };
 
+	workload_leave_on_sigterm();
 	if (write(STDOUT_FILENO, ".\n", 2) != 2)
 		return workload_fail("write");
 	nanosleep(&t, NULL);

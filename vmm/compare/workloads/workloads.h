@@ -21,12 +21,25 @@ workload_fn workload_cpu;
 workload_fn workload_memory;
 workload_fn workload_calls;
 workload_fn workload_files;
+workload_fn workload_victim_alone;
+workload_fn workload_victim_processor;
+workload_fn workload_victim_memory;
+workload_fn workload_victim_forks;
+workload_fn workload_victim_files;
+workload_fn workload_burn_processor;
+workload_fn workload_burn_memory;
+workload_fn workload_burn_forks;
+workload_fn workload_burn_files;
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t workload_now(void);
 
 /* Print a quantity. */
 void workload_tell(const char *quantity, double value);
+
+/* End with 0 on SIGTERM.  Behind some walls this is process 1 of a namespace,
+ * which gets no signal that it has no handler for. */
+void workload_leave_on_sigterm(void);
 
 /* "WHAT: reason" to standard error; returns 1. */
 int workload_fail(const char *what);
