@@ -22,7 +22,7 @@
 #define QUICK_RUNS   10
 #define FULL_RUNS    30
 #define MEMORY_RUNS  5 /* of what takes longer than the others, and varies less */
-#define WORKS	     20
+#define WORKS	     24
 
 /* One kind of work: a workload, or the user's command. */
 struct work {
@@ -30,9 +30,10 @@ struct work {
 	const char *argv[2];
 	const char *const *command;
 	size_t n;
-	bool memory; /* sampled in runs whose times are not kept */
-	int crowd;   /* index into suite_crowd: several at once; -1 */
-	int pair;    /* index into suite_pairs: beside a neighbour; -1 */
+	bool memory;			 /* sampled in runs whose times are not kept */
+	int crowd;			 /* index into suite_crowd: several at once; -1 */
+	int pair;			 /* index into suite_pairs: beside a neighbour; -1 */
+	const struct suite_quota *quota; /* or NULL */
 };
 
 struct campaign {
@@ -146,10 +147,22 @@ static bool failed(const struct campaign *k, const struct work *w)
 	return w->workload ? got->status != 0 : got->status >= 125 && got->status <= 127;
 }
 
-static int make_command(struct campaign *k, size_t wall, const char *const *command, size_t n,
-			struct wall_command *ret, struct err *e)
+static int make_command(struct campaign *k, const struct work *w, size_t wall,
+			const char *const *command, size_t n, struct wall_command *ret,
+			struct err *e)
 {
-	return wall_command_make(&k->setup, k->c->wall[wall].name, command, n, k->serial++, ret, e);
+	int r;
+
+	k->setup.limits = w->quota ? w->quota->limit : NULL;
+	r = wall_command_make(&k->setup, k->c->wall[wall].name, command, n, k->serial++, ret, e);
+	k->setup.limits = NULL;
+	return r;
+}
+
+/* Limits are options of our own walls. */
+static bool is_for(const struct campaign *k, const struct work *w, size_t wall)
+{
+	return !w->quota || wall_command_is_ours(k->c->wall[wall].name);
 }
 
 /* The victim's `request` beside its neighbour. */
@@ -158,7 +171,7 @@ static int run_pair(struct campaign *k, const struct work *w, size_t wall,
 {
 	const char *const burn[] = { PLACE_WORKLOAD, suite_pairs[w->pair].burn };
 	_cleanup_free_ struct wall_command *neighbour = calloc(1, sizeof(*neighbour));
-	int r = neighbour ? make_command(k, wall, burn, 2, neighbour, e)
+	int r = neighbour ? make_command(k, w, wall, burn, 2, neighbour, e)
 			  : err_set(e, ENOMEM, "no memory");
 
 	return r < 0 ? r : crowd_beside(k->signal_fd, neighbour, RUN_LIMIT_NS, request, k->got, e);
@@ -168,7 +181,7 @@ static int run_once(struct campaign *k, const struct work *w, size_t wall, struc
 {
 	struct measure_request request = { .limit_ns = RUN_LIMIT_NS, .memory = w->memory };
 	_cleanup_free_ struct wall_command *command = calloc(1, sizeof(*command));
-	int r = command ? make_command(k, wall, w->command, w->n, command, e)
+	int r = command ? make_command(k, w, wall, w->command, w->n, command, e)
 			: err_set(e, ENOMEM, "no memory");
 
 	if (r < 0)
@@ -197,7 +210,7 @@ static int run_crowd(struct campaign *k, const struct work *w, size_t wall, stru
 	int r = commands ? 0 : err_set(e, ENOMEM, "no memory");
 
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = make_command(k, wall, w->command, w->n, &commands[i], e);
+		r = make_command(k, w, wall, w->command, w->n, &commands[i], e);
 	if (r == 0)
 		r = crowd_measure(k->signal_fd, commands, n, RUN_LIMIT_NS, &bytes,
 				  &k->got->interrupted, e);
@@ -226,7 +239,11 @@ static int run_and_keep(struct campaign *k, const struct work *w, size_t wall, s
 		note_failure(k, wall, text);
 		return 0;
 	}
-	if (is_outside(w))
+	if (w->quota && w->quota->share) {
+		n = 1;
+		r = keep(k, work_name(w), &suite_share, wall,
+			 100 * (double)k->got->cpu_ns / (double)k->got->exit_ns);
+	} else if (is_outside(w))
 		r = keep_outside(k, w, wall);
 	else
 		r = keep_lines(k, w, wall, &n);
@@ -296,7 +313,7 @@ static bool is_of(const struct work *w, const struct suite_quantity *q)
 {
 	const char *beside = w->pair < 0 ? "" : strchr(suite_pairs[w->pair].victim, '-') + 1;
 
-	return strncmp(q->name, beside, strlen(beside)) == 0;
+	return !(w->quota && w->quota->share) && strncmp(q->name, beside, strlen(beside)) == 0;
 }
 
 /* In an order for readers, not in the random one of the runs. */
@@ -312,7 +329,9 @@ static void make_rows(struct campaign *k)
 
 		if (w->crowd >= 0)
 			q = &suite_crowd[w->crowd];
-		if (w->memory || w->crowd >= 0)
+		if (w->quota && w->quota->share)
+			q = &suite_share;
+		if (w->memory || w->crowd >= 0 || q == &suite_share)
 			comparison_row(k->c, name, q->name, q->unit, q->higher);
 		for (size_t j = 0; j < ARRAY_SIZE(outside) && times_outside(w); j++)
 			comparison_row(k->c, name, outside[j]->name, outside[j]->unit,
@@ -325,7 +344,7 @@ static void make_rows(struct campaign *k)
 
 static bool takes_long(const struct work *w)
 {
-	return w->pair >= 0 || (is_outside(w) && !times_outside(w));
+	return w->pair >= 0 || w->quota || (is_outside(w) && !times_outside(w));
 }
 
 static int run_all(struct campaign *k, struct err *e)
@@ -345,7 +364,8 @@ static int run_all(struct campaign *k, struct err *e)
 			size_t wall = order[i] % walls;
 
 			progress_step(&k->progress, k->c->wall[wall].name);
-			if (k->c->wall[wall].problem[0] || (takes_long(w) && round >= MEMORY_RUNS))
+			if (k->c->wall[wall].problem[0] || !is_for(k, w, wall) ||
+			    (takes_long(w) && round >= MEMORY_RUNS))
 				continue;
 			r = run_and_keep(k, w, wall, e);
 			if (k->got->interrupted)
@@ -429,6 +449,17 @@ static void add_pairs(struct campaign *k, const struct suite_workload *workload,
 	}
 }
 
+static void add_quotas(struct campaign *k, const struct suite_workload *workload)
+{
+	for (int i = 0; i < SUITE_QUOTAS; i++) {
+		struct work *w = &k->work[k->nwork];
+
+		add_work(k, workload, false);
+		w->quota = &suite_quotas[i];
+		w->argv[1] = suite_quotas[i].workload;
+	}
+}
+
 static int choose_work(struct campaign *k, struct err *e)
 {
 	const char *suite = k->cfg->suite;
@@ -455,6 +486,8 @@ static int choose_work(struct campaign *k, struct err *e)
 			add_crowds(k, &suite_workloads[i]);
 		else if (strcmp(suite_workloads[i].name, "neighbour") == 0)
 			add_pairs(k, &suite_workloads[i], full);
+		else if (strcmp(suite_workloads[i].name, "quota") == 0)
+			add_quotas(k, &suite_workloads[i]);
 		else if (full || suite_workloads[i].quick)
 			add_work(k, &suite_workloads[i],
 				 strcmp(suite_workloads[i].name, "idle") == 0);

@@ -26,6 +26,10 @@ const struct suite_workload suite_workloads[] = {
 	  "How late a program is that wants the processor each millisecond, beside another one "
 	  "behind a wall of the same kind that takes what it can get.",
 	  "A victim that waits for a disk or a network." },
+	{ "quota", true, false,
+	  "What an instance gets of half a processor, and of 64 MiB before something in it is "
+	  "killed.",
+	  "Disk and network rates; walls that are not Bulkhead's." },
 };
 const size_t suite_nworkloads = ARRAY_SIZE(suite_workloads);
 
@@ -79,6 +83,7 @@ const struct suite_quantity suite_quantities[] = {
 	  "beside one that writes and syncs below /tmp: 99 of 100 delays are shorter" },
 	{ "neighbour", "files-longest", "us", false,
 	  "beside one that writes and syncs below /tmp: the longest of 500" },
+	{ "quota", "memory-reached", "MiB", true, "of 64, touched before somebody was killed" },
 };
 const size_t suite_nquantities = ARRAY_SIZE(suite_quantities);
 
@@ -97,6 +102,13 @@ const struct suite_pair suite_pairs[SUITE_PAIRS] = {
 	{ "victim-forks", "burn-forks", false },
 	{ "victim-files", "burn-files", false },
 };
+
+const struct suite_quota suite_quotas[SUITE_QUOTAS] = {
+	{ "spin", { "--cpus", "0.5" }, true },
+	{ "grow", { "--memory", "64M" }, false },
+};
+const struct suite_quantity suite_share = { "quota", "processor-share", "%", true,
+					    "of one processor, where 50 was asked for" };
 
 const struct suite_quantity suite_first_byte = { "start", "first byte", "ms", false,
 						 "from before exec to its first output" };

@@ -39,6 +39,16 @@ struct suite_pair {
 #define SUITE_PAIRS 5
 extern const struct suite_pair suite_pairs[SUITE_PAIRS]; /* of "neighbour" */
 
+/* A workload under a limit that was asked for, as options of Bulkhead's own walls. */
+struct suite_quota {
+	const char *workload, *limit[3]; /* ends in NULL */
+	bool share;			 /* what counts is processor time over time, in % */
+};
+
+#define SUITE_QUOTAS 2
+extern const struct suite_quota suite_quotas[SUITE_QUOTAS]; /* of "quota" */
+extern const struct suite_quantity suite_share;
+
 /* The quantity that `workload` prints under that name, or NULL. */
 const struct suite_quantity *suite_find(const char *workload, const char *name);
 

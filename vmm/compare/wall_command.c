@@ -111,6 +111,8 @@ int wall_command_make(const struct wall_setup *setup, const char *wall, const ch
 	if (n + 32 > WALL_COMMAND_ARGS)
 		return err_set(e, E2BIG, "a command of more than %d arguments",
 			       WALL_COMMAND_ARGS - 32);
+	if (setup->limits && !wall_command_is_ours(wall))
+		return err_set(e, ENOTSUP, "%s is given no limits here", wall);
 	if (strcmp(wall, "crun") == 0 || strcmp(wall, "runc") == 0)
 		return make_container(setup, wall, command, n, serial, ret, e);
 	if (strcmp(wall, "bwrap") == 0) {
@@ -121,6 +123,8 @@ int wall_command_make(const struct wall_setup *setup, const char *wall, const ch
 			r = in_root(setup, command[0], ret->text, e);
 		else
 			add(ret, &at, "--rootfs", setup->root, NULL);
+		for (size_t i = 0; setup->limits && setup->limits[i]; i++)
+			add(ret, &at, setup->limits[i], NULL);
 		if (setup->bounded)
 			add(ret, &at, "--pids", "64", "--memory", "64M", NULL);
 		add(ret, &at, "--", NULL);

@@ -15,10 +15,11 @@
 
 /* What all command lines have in common; paths are absolute. */
 struct wall_setup {
-	char program[PATH_MAX]; /* of Bulkhead */
-	char root[PATH_MAX];	/* the root directory that every wall is given */
-	char scratch[PATH_MAX]; /* a directory of ours: bundles of OCI runtimes */
-	bool bounded;		/* behind `process`, with limits on processes and memory */
+	char program[PATH_MAX];	   /* of Bulkhead */
+	char root[PATH_MAX];	   /* the root directory that every wall is given */
+	char scratch[PATH_MAX];	   /* a directory of ours: bundles of OCI runtimes */
+	const char *const *limits; /* options of Bulkhead's own walls, to NULL; or NULL */
+	bool bounded;		   /* behind `process`, with limits on processes and memory */
 };
 
 struct wall_command {
@@ -40,6 +41,7 @@ int wall_command_find(const char *wall, struct err *e);
  * `serial` makes the names of containers differ.  The arguments point into
  * *ret, *setup and `command`, which must outlive it.  Behind `none` the
  * program is taken out of the root directory, with the host's libraries.
+ * `limits` mean nothing to walls that are not Bulkhead's: -ENOTSUP.
  * 0; -E2BIG, -ENOENT (not in the root directory) and what writing a bundle
  * gives, with *e.
  */

@@ -71,6 +71,8 @@ static const struct {
 	{ "burn-memory", workload_burn_memory },
 	{ "burn-forks", workload_burn_forks },
 	{ "burn-files", workload_burn_files },
+	{ "spin", workload_spin },
+	{ "grow", workload_grow },
 };
 
 int main(int argc, char **argv)

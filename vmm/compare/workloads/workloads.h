@@ -30,6 +30,8 @@ workload_fn workload_burn_processor;
 workload_fn workload_burn_memory;
 workload_fn workload_burn_forks;
 workload_fn workload_burn_files;
+workload_fn workload_spin;
+workload_fn workload_grow;
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t workload_now(void);
