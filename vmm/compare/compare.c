@@ -509,6 +509,7 @@ int compare_run(const struct compare_config *cfg, struct comparison *ret, struct
 	_cleanup_free_ struct campaign *k = calloc(1, sizeof(*k));
 	_cleanup_free_ struct measured *got = calloc(1, sizeof(*got));
 	_cleanup_free_ struct canaries *canaries = calloc(1, sizeof(*canaries));
+	struct err no_canaries = { "" };
 	int r;
 
 	if (!k || !got || !canaries)
@@ -522,9 +523,9 @@ int compare_run(const struct compare_config *cfg, struct comparison *ret, struct
 		r = choose_work(k, e);
 	if (r < 0)
 		return r;
-	if (!cfg->command)
-		r = canaries_make(canaries, e);
-	k->signal_fd = r < 0 ? r : measure_begin(e);
+	if (!cfg->command && canaries_make(canaries, &no_canaries) < 0)
+		canaries_remove(canaries);
+	k->signal_fd = measure_begin(e);
 	if (k->signal_fd < 0) {
 		canaries_remove(canaries);
 		return k->signal_fd;
@@ -538,6 +539,8 @@ int compare_run(const struct compare_config *cfg, struct comparison *ret, struct
 		if (r == 0 && ret->complete && canaries->made)
 			r = strength_run(&k->setup, canaries, k->signal_fd, &k->progress, got, ret,
 					 e);
+		else if (r == 0 && ret->complete && !cfg->command)
+			r = strength_skip(ret, no_canaries.text, e);
 		progress_end(&k->progress);
 	}
 	place_remove(&k->setup);

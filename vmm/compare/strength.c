@@ -137,6 +137,33 @@ static bool would_be_held(const struct attempt *a, const char *wall)
 	return a->kind != ATTEMPT_BOMB || strcmp(wall, "vm") == 0 || strcmp(wall, "process") == 0;
 }
 
+static struct compare_attempt *add_row(struct comparison *c, const struct attempt *a, struct err *e)
+{
+	struct compare_attempt *row = comparison_attempt(c, a->name);
+
+	if (row)
+		snprintf(row->gives, sizeof(row->gives), "%s", a->gives);
+	else
+		err_set(e, ENOMEM, "no memory for the attempts");
+	return row;
+}
+
+int strength_skip(struct comparison *c, const char *why, struct err *e)
+{
+	char text[COMPARE_OUTCOME];
+
+	snprintf(text, sizeof(text), "%.47s", why);
+	for (size_t i = 0; i < nattempts; i++) {
+		struct compare_attempt *row = add_row(c, &attempts[i], e);
+
+		if (!row)
+			return -ENOMEM;
+		for (size_t w = 0; w < c->nwalls; w++)
+			decide(&row->wall[w], COMPARE_NOT_RUN, text);
+	}
+	return 0;
+}
+
 int strength_run(const struct wall_setup *setup, struct canaries *canaries, int signal_fd,
 		 struct progress *progress, struct measured *got, struct comparison *c,
 		 struct err *e)
@@ -146,11 +173,10 @@ int strength_run(const struct wall_setup *setup, struct canaries *canaries, int 
 	progress_begin(progress, nattempts * c->nwalls);
 	canaries_noticed(canaries);
 	for (size_t i = 0; i < nattempts; i++) {
-		struct compare_attempt *row = comparison_attempt(c, attempts[i].name);
+		struct compare_attempt *row = add_row(c, &attempts[i], e);
 
 		if (!row)
-			return err_set(e, ENOMEM, "no memory for the attempts");
-		snprintf(row->gives, sizeof(row->gives), "%s", attempts[i].gives);
+			return -ENOMEM;
 		for (size_t w = 0; w < c->nwalls; w++) {
 			const char *wall = c->wall[w].name;
 			int r = 0;

@@ -37,4 +37,7 @@ int strength_run(const struct wall_setup *setup, struct canaries *canaries, int 
 		 struct progress *progress, struct measured *got, struct comparison *c,
 		 struct err *e);
 
+/* No attempt was made behind any wall, for the reason `why`.  0 or -ENOMEM. */
+int strength_skip(struct comparison *c, const char *why, struct err *e);
+
 #endif
