@@ -15,8 +15,10 @@
  *
  * System calls after disk_new():
  *	io_uring_enter			submit, and wait in disk_drain()
- *	preadv2, pwritev2		the other engine; bounced and fallback I/O
- *	fdatasync, fallocate		the other engine; what io_uring refused
+ *	preadv2, pwritev2		the other engine; bounced and fallback I/O;
+ *					a write that is alone (disk_inline.h)
+ *	fdatasync, fallocate		the other engine; what io_uring refused; a
+ *					flush that is alone
  *	ioctl BLKDISCARD, BLKZEROOUT	block devices whose driver does not take
  *					fallocate
  *	ppoll (no fds, 1 ms)		the kernel has no memory for a submission

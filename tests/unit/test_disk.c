@@ -129,6 +129,67 @@ static void zeros_without_help(void **state)
 	}
 }
 
+/* One write after the other, and several at once: all of them are done and come
+ * back, whether or not somebody kicks before the drain. */
+static void alone_and_together(void **state)
+{
+	static uint8_t data[16][4096], got[4096];
+	struct disk_request req[16];
+	struct iovec iov[16];
+
+	(void)state;
+	for (unsigned int pass = 0; pass < 64; pass++) {
+		int fd = make_file();
+		struct disk *d = open_disk(fd, pass & 1);
+		unsigned int n = 1 + pass / 4, back = 0;
+
+		for (unsigned int i = 0; i < n; i++) {
+			memset(data[i], (int)(pass + i + 1), sizeof(data[i]));
+			iov[i] = (struct iovec){ data[i], sizeof(data[i]) };
+			req[i] = (struct disk_request){ .op = DISK_WRITE,
+							.iov = &iov[i],
+							.niov = 1,
+							.offset = i * 4096,
+							.len = 4096 };
+			disk_submit(d, &req[i]);
+		}
+		if (pass & 2)
+			disk_kick(d);
+		disk_drain(d);
+		for (; disk_reap(d); back++)
+			;
+		assert_int_equal(back, n);
+		for (unsigned int i = 0; i < n; i++) {
+			assert_int_equal(req[i].result, 0);
+			assert_int_equal(pread(fd, got, sizeof(got), i * 4096), sizeof(got));
+			assert_memory_equal(got, data[i], sizeof(got));
+		}
+		disk_free(d);
+		close(fd);
+	}
+}
+
+/* What a worker thread of the kernel serves, and nobody has kicked. */
+static void drain_takes_what_is_held(void **state)
+{
+	(void)state;
+	for (int uring = 0; uring < 2; uring++) {
+		int fd = make_file();
+		struct disk *d = open_disk(fd, uring);
+
+		for (int i = 0; i < 100; i++) {
+			struct disk_request req = { .op = DISK_ZERO, .len = BYTES };
+
+			disk_submit(d, &req);
+			disk_drain(d);
+			assert_ptr_equal(disk_reap(d), &req);
+			assert_int_equal(req.result, 0);
+		}
+		disk_free(d);
+		close(fd);
+	}
+}
+
 static void errors_are_results(void **state)
 {
 	(void)state;
@@ -159,6 +220,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(owned_ring_can_do_nothing_else),
 		cmocka_unit_test(zeros_without_help),
+		cmocka_unit_test(alone_and_together),
+		cmocka_unit_test(drain_takes_what_is_held),
 		cmocka_unit_test(errors_are_results),
 	};
 

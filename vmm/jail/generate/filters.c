@@ -169,9 +169,9 @@ static const struct rule monitor[] = {
 
 static const struct rule blk[] = {
 	ALLOW(io_uring_enter, "disk requests, where the host offers io_uring"),
-	ALLOW(preadv2, "disk reads without io_uring"),
-	ALLOW(pwritev2, "disk writes without io_uring"),
-	ALLOW(fdatasync, "flush without io_uring"),
+	ALLOW(preadv2, "disk reads without io_uring, or alone"),
+	ALLOW(pwritev2, "disk writes without io_uring, or alone"),
+	ALLOW(fdatasync, "flush without io_uring, or alone"),
 	ALLOW(fallocate, "discard and write-zeroes on files"),
 	ALLOW_IOCTL(BLKDISCARD, "discard on block devices"),
 	ALLOW_IOCTL(BLKZEROOUT, "write-zeroes on block devices"),
