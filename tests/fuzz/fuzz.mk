@@ -4,13 +4,14 @@
 FUZZ_B := build/fuzz
 FUZZ_CC ?= clang
 FUZZ_DEVICES := blk net rng backend
-FUZZ_TARGETS := $(FUZZ_DEVICES) frontend mmio serial kernel cli params stream
+FUZZ_TARGETS := $(FUZZ_DEVICES) frontend mmio serial kernel cli params stream profile
 FUZZ_CFLAGS := -std=gnu17 -g -O1 $(WARN) $(WERROR) -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -MMD -MP -I. -D_GNU_SOURCE
 # The program's own files are instrumented for coverage, the targets are not:
 # a new path of the harness is no discovery.
 FUZZ_SRCS := $(wildcard vmm/base/*.c vmm/config/*.c devices/*.c devices/*/*.c arch/x86_64/*.c) \
 	vmm/cli/options.c vmm/cli/options_print.c vmm/cli/run_options.c \
+	$(patsubst %,vmm/jail/%.c,command_filter seccomp_code seccomp_compile seccomp_profile) \
 	vmm/monitor/vhost_user_channel.c vmm/monitor/vhost_user_dialogue.c \
 	guest-kernel-config/init/params.c guest-kernel-config/init/stream.c
 FUZZ_SUPPORT := $(patsubst %,tests/unit/support/%.c,mock_driver mock_transport arch_image)
@@ -36,9 +37,10 @@ $(FUZZ_B)/obj/%.o: %.c
 	$(call say,FUZZCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -c $< -o $@
-$(FUZZ_B)/libfuzz.a: $(FUZZ_OBJS)
+# Of this file too: nothing else tells make that a source was added.
+$(FUZZ_B)/libfuzz.a: $(FUZZ_OBJS) tests/fuzz/fuzz.mk
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
 FUZZ_LINK = $(FUZZ_CC) -g -fsanitize=fuzzer,address,undefined
 $(FUZZ_DEVICES:%=$(FUZZ_B)/%): $(FUZZ_B)/%: $(FUZZ_B)/obj/tests/fuzz/%.o \
@@ -47,7 +49,7 @@ $(FUZZ_DEVICES:%=$(FUZZ_B)/%): $(FUZZ_B)/%: $(FUZZ_B)/obj/tests/fuzz/%.o \
 	$(Q)$(FUZZ_LINK) $(FUZZ_WRAP) $^ -luring -lcmocka -lpthread -o $@
 $(FUZZ_B)/%: $(FUZZ_B)/obj/tests/fuzz/%.o $(FUZZ_B)/libfuzz.a
 	$(call say,LD,$@)
-	$(Q)$(FUZZ_LINK) $^ -luring -lcmocka -lpthread -o $@
+	$(Q)$(FUZZ_LINK) $^ -luring -ljansson -lseccomp -lcmocka -lpthread -o $@
 
 # For tests/coverage (VARIANT=cov): the unit tests, and the targets over the same objects.
 cov-build: $(TESTS:%=$(B)/tests/%) $(FUZZ_TARGETS:%=$(B)/fuzz/%)
