@@ -2,12 +2,18 @@
 
 BENCH_B := build/bench
 .PHONY: bench-files
-bench-files: $(BENCH_B)/true $(BENCH_B)/launch $(BENCH_B)/crowd $(BENCH_B)/payload.elf $(BENCH_B)/idle.elf
+bench-files: $(BENCH_B)/true $(BENCH_B)/empty $(BENCH_B)/launch $(BENCH_B)/crowd $(BENCH_B)/payload.elf $(BENCH_B)/idle.elf
 
 $(BENCH_B)/launch $(BENCH_B)/crowd: $(BENCH_B)/%: tests/bench/%.c
 	$(call say,HOSTCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 $(WARN) $(WERROR) -O1 $< -o $@
+
+# As the program itself is linked.
+$(BENCH_B)/empty: tests/bench/empty.c
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 $(WARN) $(WERROR) -O2 -static-pie -fPIE $< -o $@
 
 $(BENCH_B)/true: tests/bench/true.c
 	$(call say,HOSTCC,$<)

@@ -1,9 +1,11 @@
 """process - what the process wall costs, beside crun and bubblewrap, and what
-none costs beside fork and exec; a static program that does nothing.
+none costs beside fork and exec; a static program that does nothing. (It is without
+a C library; what one takes to start in ours is shown by an empty program with it.)
 
   exit  from just before exec to the exit of the process that was started
   CPU   of everything that the run created until its last process is gone, by a
         cgroup
+  rate  of 200 that are started at once, from the first's start to the last's exit
 
 The sets are not the same. bwrap: all namespaces but time, a read-only bind of the
 root instead of an overlay, no filter. crun: what `crun spec` gives, which has no
@@ -17,14 +19,18 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 
 from common import BUILD, OURS, CannotRun, Cgroup, Table, progress, sh
 
 SUMMARY = "start to exit behind the process wall beside crun and bwrap; none beside fork+exec"
 RUNS = 40
+AT_ONCE = 200
+ROUNDS = 7
 CLONE_NEWNS = 0x20000
 UNIFIED = "/sys/fs/cgroup/unified"
 DIRECT = "fork+exec"
+EMPTY = "an empty C program"
 
 
 def own_mounts():
@@ -66,7 +72,8 @@ def walls(place):
         work["bwrap"] = [shutil.which("bwrap"), "--unshare-all", "--die-with-parent", "--new-session",
                          "--cap-drop", "ALL", "--hostname", "bulkhead", "--ro-bind", root, "/", "--proc", "/proc",
                          "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run", "/true"]
-    return work, {OURS: [*ours, "none", "--", f"{root}/true"], DIRECT: [f"{root}/true"]}
+    return work, {OURS: [*ours, "none", "--", f"{root}/true"], DIRECT: [f"{root}/true"],
+                  EMPTY: [BUILD + "/empty"]}
 
 
 def launch(cgroup, cmd):
@@ -109,16 +116,46 @@ def none_table(cgroup, work, runs):
         for name, values in measured.items():
             for what, value in values.items():
                 table.row(what).add(name, value)
-        table.row("exit, more than fork+exec").add(
-            OURS, measured[OURS]["exit"] - measured[DIRECT]["exit"])
+        for name in (OURS, EMPTY):
+            table.row("exit, more than fork+exec").add(
+                name, measured[name]["exit"] - measured[DIRECT]["exit"])
     alternate(cgroup, work, runs, sample)
     return table
 
 
+def at_once(cmds):
+    """Per second; none may fail."""
+    start = time.monotonic()
+    started = [os.posix_spawn(c[0], c, os.environ) for c in cmds]
+    ends = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in started]
+    took = time.monotonic() - start
+    if any(ends):
+        raise RuntimeError(f"{sum(map(bool, ends))} of {len(ends)} failed: {' '.join(cmds[0])}")
+    return len(ends) / took
+
+
+def rate_table(work, rounds):
+    table = Table(f"{AT_ONCE} at once", f"{rounds} rounds each, alternating; median (middle half).", work)
+    table.row("rate", unit="per s", bound=(">=", 1.0, "crun"))
+    for i in range(rounds + 1):
+        # crun wants a name for each, which is its last argument.
+        rates = {name: at_once([[*cmd[:-1], f"{cmd[-1]}-{n}"] if "crun" in name else cmd
+                                for n in range(AT_ONCE)]) for name, cmd in work.items()}
+        if i:  # the first of each warms the caches
+            for name, rate in rates.items():
+                table.row("rate").add(name, rate)
+        progress(f"process: {AT_ONCE} at once {i}/{rounds}")
+    progress("")
+    return table
+
+
 def run(runs):
-    subprocess.run(["make", "-s", BUILD + "/true", BUILD + "/launch"], check=True)
+    subprocess.run(["make", "-s", BUILD + "/true", BUILD + "/empty", BUILD + "/launch"],
+                   check=True)
     own_mounts()
     with tempfile.TemporaryDirectory() as place, \
             contextlib.closing(Cgroup()) as cgroup:
         work, none = walls(place)
-        return [process_table(cgroup, work, runs), none_table(cgroup, none, runs)]
+        # The crowd last: the kernel takes its namespaces down for seconds afterwards.
+        return [process_table(cgroup, work, runs), none_table(cgroup, none, runs),
+                rate_table(work, min(runs, ROUNDS))]
