@@ -17,7 +17,8 @@
 
 struct crowd {
 	pid_t pid[CROWD_MAX];
-	int fd[CROWD_MAX]; /* its output, until its first byte came */
+	int fd[CROWD_MAX];  /* its output; who closes it may end who writes it */
+	bool up[CROWD_MAX]; /* its first byte has come */
 	size_t n, waiting;
 	int signal_fd;
 	bool interrupted, failed;
@@ -53,7 +54,7 @@ static void look(struct crowd *crowd, const struct pollfd *fds)
 			continue;
 		/* An end without a byte: it is not there to be counted. */
 		crowd->failed |= read(crowd->fd[i], &c, 1) != 1;
-		close_fd(&crowd->fd[i]);
+		crowd->up[i] = true;
 		crowd->waiting--;
 	}
 }
@@ -67,7 +68,7 @@ static void wait_for_all(struct crowd *crowd, uint64_t limit_ns)
 		struct pollfd fds[CROWD_MAX + 1];
 
 		for (size_t i = 0; i < crowd->n; i++)
-			fds[i] = (struct pollfd){ crowd->fd[i], POLLIN, 0 };
+			fds[i] = (struct pollfd){ crowd->up[i] ? -1 : crowd->fd[i], POLLIN, 0 };
 		fds[crowd->n] = (struct pollfd){ crowd->signal_fd, POLLIN, 0 };
 		if (poll(fds, crowd->n + 1, (int)((until - now) / NS_PER_MS) + 1) > 0)
 			look(crowd, fds);

@@ -10,6 +10,9 @@
 
 #include "vmm/compare/bundle.h"
 
+/* Bundles that are kept apart; as many may be in use at a time. */
+#define BUNDLES 64
+
 /* Where programs are looked for, on the host and in a root directory. */
 #define PATHS "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -80,8 +83,9 @@ static int make_container(const struct wall_setup *setup, const char *runtime,
 
 	if (search("", runtime, ret->program) < 0)
 		return err_set(e, ENOENT, "%s is not installed", runtime);
-	if (snprintf(ret->text, sizeof(ret->text), "%s/%s", setup->scratch, runtime) >=
-	    (int)sizeof(ret->text))
+	/* Of each its own: others may run meanwhile. */
+	if (snprintf(ret->text, sizeof(ret->text), "%s/%s-%u", setup->scratch, runtime,
+		     serial % BUNDLES) >= (int)sizeof(ret->text))
 		return err_set(e, ENAMETOOLONG, "%s", setup->scratch);
 	r = bundle_write(ret->program, ret->text, setup->root, command, n, e);
 	if (r < 0)

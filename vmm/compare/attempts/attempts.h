@@ -45,7 +45,7 @@ ATTEMPTS(DECLARE)
 /* What was found; printable characters of it are kept. */
 void attempt_evidence(const struct canaries *c, const char *secret);
 
-/* Open and close it.  0 or -errno. */
+/* Open and close it.  0 or -errno; -ENODATA: /dev/null lies over it. */
 int attempt_open(const char *path, int flags);
 
 /* Read the secret out of an open file, which is closed.  0 or -errno. */
