@@ -67,8 +67,7 @@ static const struct {
 	[RUN_SET_DISK_BPS] = { "disk-bps", { NULL } },
 	[RUN_SET_DISK_IOPS] = { "disk-iops", { NULL } },
 	[RUN_SET_NET_BPS] = { "net-bps",
-			      { [RUN_ISOLATION_PROCESS] = "it has its own loopback only",
-				[RUN_ISOLATION_NONE] =
+			      { [RUN_ISOLATION_NONE] =
 					"the command is on the host's own network" } },
 	[RUN_SET_BEST_EFFORT] = { "best-effort", { NULL } },
 };

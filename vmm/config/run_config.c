@@ -525,6 +525,8 @@ static int check_rules(const struct run_config *cfg, struct err *e)
 
 static int check_rates(const struct run_config *cfg, struct err *e)
 {
+	if (cfg->limits.net_bps && !cfg->nnets)
+		return err_set(e, EINVAL, "--net-bps needs --net with an interface");
 	if (cfg->isolation != RUN_ISOLATION_VM)
 		return 0;
 	if ((cfg->limits.disk_bps || cfg->limits.disk_iops) && !cfg->root.path && !cfg->ndisks)
@@ -538,8 +540,6 @@ static int check_rates(const struct run_config *cfg, struct err *e)
 				       "--vhost-user %s: its own program decides how fast it is, "
 				       "which --disk-bps, --disk-iops and --net-bps do not reach",
 				       cfg->foreign[i].path);
-	if (cfg->limits.net_bps && !cfg->nnets)
-		return err_set(e, EINVAL, "--net-bps needs --net with an interface");
 	return 0;
 }
 

@@ -150,6 +150,8 @@ static int add_change(const struct limits *l, struct change *c, const char *key,
 	why = isolation_refusal(l->cfg->isolation, keys[i].setting);
 	if (!why && vm && keys[i].group == CGROUP_MEMORY)
 		why = "a guest's memory is its hardware";
+	if (!why && !vm && keys[i].setting == RUN_SET_NET_BPS)
+		why = "its interfaces are given their rate when it starts";
 	if (why)
 		return err_set(e, EOPNOTSUPP, "--%s is not for --isolation %s: %s", key,
 			       isolation_name(l->cfg->isolation), why);
@@ -209,7 +211,7 @@ void limits_show(const struct limits *l, char *answer, size_t size)
 	for (unsigned int i = 0; i < LIMITS_KEYS && n < size; i++) {
 		uint64_t value = 0;
 
-		if (is_rate(l, i))
+		if (is_rate(l, i) || keys[i].setting == RUN_SET_NET_BPS)
 			value = *rate(&now, i);
 		else if (l->group && keys[i].group >= 0)
 			value = l->group->limits.value[keys[i].group];

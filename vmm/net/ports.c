@@ -13,6 +13,8 @@
 
 #define SCRIPT_MAX 4096
 #define LIST_MAX   (1024 * 1024)
+#define BURST_MIN  16384ULL	/* bytes */
+#define RATE_MAX   (1ULL << 35) /* bytes per second: tc counts a burst in 32 bits */
 
 bool ports_wanted(const struct run_config *cfg)
 {
@@ -31,6 +33,30 @@ static int run_ip(const char *script, pid_t netns_of, struct err *e)
 					     .input = script,
 					     .netns_of = netns_of },
 			e);
+}
+
+/*
+ * At most `bps` bytes per second leave by that interface, with the burst of a
+ * tenth of a second that a guest's rates have (rate.h), but room for some frames.
+ */
+static int set_rate(const char *ifname, uint64_t bps, pid_t netns_of, struct err *e)
+{
+	const char *const argv[] = { "tc", "-batch", "-", NULL };
+	char script[SCRIPT_MAX];
+	int r;
+
+	snprintf(script, sizeof(script),
+		 "qdisc replace dev %s root tbf rate %llubit burst %llub latency 100ms\n", ifname,
+		 (unsigned long long)MIN(bps, RATE_MAX) * 8,
+		 (unsigned long long)MAX(MIN(bps, RATE_MAX) / 10, BURST_MIN));
+	r = tool_run(&(struct tool_call){ .argv = argv,
+					  .package = "iproute2",
+					  .input = script,
+					  .netns_of = netns_of },
+		     e);
+	if (r < 0)
+		err_context(e, "set the rate of %s (--net-bps)", ifname);
+	return r;
 }
 
 static int run_nft(const char *script, struct err *e)
@@ -95,6 +121,10 @@ static int make_port(const struct run_config *cfg, const struct net_config *n, s
 	r = run_ip(script, 0, e);
 	if (r < 0 && geteuid() != 0)
 		err_context(e, "ports of bridges are made by root (CAP_NET_ADMIN)");
+	/* What goes in leaves by the host's end; a guest's device has a rate of
+	 * its own. */
+	if (r == 0 && cfg->limits.net_bps && cfg->isolation != RUN_ISOLATION_VM)
+		r = set_rate(n->ifname, cfg->limits.net_bps, 0, e);
 	if (r < 0)
 		err_context(e, "--net bridge=%s", n->bridge);
 	return r;
@@ -120,9 +150,10 @@ int ports_make(const struct run_config *cfg, struct err *e)
 	return r;
 }
 
-static int enter_one(const struct net_config *n, size_t index, pid_t pid, struct err *e)
+static int enter_one(const struct run_config *cfg, const struct net_config *n, size_t index,
+		     pid_t pid, struct err *e)
 {
-	char script[SCRIPT_MAX], peer[IFNAMSIZ];
+	char script[SCRIPT_MAX], peer[IFNAMSIZ], inside[IFNAMSIZ];
 	size_t used;
 	int r;
 
@@ -140,7 +171,14 @@ static int enter_one(const struct net_config *n, size_t index, pid_t pid, struct
 	if (n->gw[0])
 		snprintf(script + used, sizeof(script) - used,
 			 "route add default via %s dev eth%zu onlink\n", n->gw, index);
-	return run_ip(script, pid, e);
+	r = run_ip(script, pid, e);
+	if (r < 0 || !cfg->limits.net_bps)
+		return r;
+	/* What comes out: the command has no right to change it.  Should it have
+	 * been given one (--cap-add NET_ADMIN), the filter at the host's end
+	 * drops what is a good deal more (tables.c). */
+	snprintf(inside, sizeof(inside), "eth%zu", index);
+	return set_rate(inside, cfg->limits.net_bps, pid, e);
 }
 
 int ports_enter(const struct run_config *cfg, pid_t pid, struct err *e)
@@ -150,7 +188,7 @@ int ports_enter(const struct run_config *cfg, pid_t pid, struct err *e)
 
 	for (size_t i = 0; r == 0 && i < cfg->nnets; i++)
 		if (cfg->net[i].kind == NET_BRIDGE)
-			r = enter_one(&cfg->net[i], index++, pid, e);
+			r = enter_one(cfg, &cfg->net[i], index++, pid, e);
 	if (r < 0)
 		err_context(e, "set up the network inside");
 	return r;

@@ -100,7 +100,7 @@ static void add_dispatch(struct text *t, const struct net_config *n, bool from)
 /* Frames that this port may send.  What a stack sends on its own account in the
  * other family, or from a link-local address, is dropped and not counted: it is
  * no attempt at anything. */
-static void add_port(struct text *t, const struct net_config *n, size_t index)
+static void add_port(struct text *t, const struct net_config *n, size_t index, uint64_t fence)
 {
 	int len = (int)strcspn(n->ip, "/");
 
@@ -108,6 +108,9 @@ static void add_port(struct text *t, const struct net_config *n, size_t index)
 	    "chain port%zu {\ntype filter hook ingress device \"%s\" priority -500; policy drop;\n"
 	    "ether saddr != %02x:%02x:%02x:%02x:%02x:%02x counter drop comment \"spoofed\"\n",
 	    index, n->ifname, n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
+	if (fence)
+		add(t, "limit rate over %llu bytes/second burst %llu bytes drop\n",
+		    (unsigned long long)fence, (unsigned long long)MIN(fence / 5, UINT32_MAX));
 	if (!n->ip[0])
 		add(t, "ether type { ip, ip6, arp } accept\n");
 	else if (strchr(n->ip, ':'))
@@ -149,13 +152,15 @@ static void add_default(struct text *t, const char *name)
 int tables_format(char *out, size_t size, const struct run_config *cfg, struct err *e)
 {
 	struct text t = { .out = out, .size = size };
+	/* Behind the rate that the instance's own end keeps (ports.c). */
+	uint64_t fence = cfg->isolation == RUN_ISOLATION_VM ? 0 : cfg->limits.net_bps / 8 * 9;
 	char name[TABLES_NAME_MAX];
 
 	tables_name(name, cfg);
 	add(&t, "table netdev %s {\nchain many { }\n", name);
 	for (size_t i = 0; i < cfg->nnets; i++)
 		if (cfg->net[i].kind == NET_BRIDGE)
-			add_port(&t, &cfg->net[i], i);
+			add_port(&t, &cfg->net[i], i, fence);
 	add(&t, "}\ntable inet %s {\nchain out { }\nchain in { }\nchain end { }\n", name);
 	add_judge(&t, "from", "out");
 	add_judge(&t, "to", "in");
