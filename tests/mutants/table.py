@@ -25,6 +25,7 @@ LOADER = ["arch_loader", "fuzz:kernel"]
 UART = ["serial", "serial_linux", "fuzz:serial"]
 FRONT = ["vhost_user_frontend_lies", "vhost_user_frontend", "fuzz:frontend"]
 USER = ["config", "options", "fuzz:cli"]
+PROFILE = ["fuzz:profile", "seccomp_profile"]
 INIT = ["guest_params", "fuzz:params"]
 
 MUTANTS = [
@@ -268,4 +269,9 @@ MUTANTS = [
     ("stream-signal", "guest-kernel-config/init/stream.c",
      "if (byte < 1 || byte > 31)", "if (byte > 31)", "signal 0 is no signal",
      ["guest_stream", "fuzz:stream"]),
+    ("profile-errno", "vmm/jail/seccomp_profile.c",
+     "(json_integer_value(value) < 0 || (uint64_t)json_integer_value(value) > max)",
+     "json_integer_value(value) < 0", "an error number is one of the kernel's", PROFILE),
+    ("profile-printable", "vmm/jail/seccomp_profile.c",
+     "printable(shown, sizeof(shown), key)", "key", "messages are printable", PROFILE),
 ]
