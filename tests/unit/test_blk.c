@@ -11,15 +11,17 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "tests/unit/support/mock_front_end.h"
 #include "vmm/base/util.h"
 
-#define DISK_BYTES (4u << 20)
-#define IN	   VIRTIO_BLK_T_IN
-#define OUT	   VIRTIO_BLK_T_OUT
+#define DISK_BYTES   (4u << 20)
+#define SECTOR_BYTES 512u
+#define IN	     VIRTIO_BLK_T_IN
+#define OUT	     VIRTIO_BLK_T_OUT
 
 struct fixture {
 	struct front_end f;
@@ -480,6 +482,46 @@ static void no_write_after_stop(void **state)
 	free(copy);
 }
 
+static void *answer_late(void *fd)
+{
+	static const char data[SECTOR_BYTES] = "late";
+
+	usleep(100000);
+	assert_int_equal(write(*(int *)fd, data, sizeof(data)), sizeof(data));
+	return NULL;
+}
+
+/* A disk that answers when it likes, for once: a FIFO.  The reply to
+ * GET_VRING_BASE waits for it. */
+static void stop_waits_for_the_disk(void **state)
+{
+	struct fixture *t = *state;
+	char name[] = "test_blk.XXXXXX", path[sizeof(name) + 8];
+	pthread_t answer;
+	struct io io;
+	int fd;
+
+	assert_non_null(mkdtemp(name));
+	snprintf(path, sizeof(path), "%s/fifo", name);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	unlink(path);
+	rmdir(name);
+	snprintf(t->path, sizeof(t->path), "/proc/self/fd/%d", fd);
+	start(t, 0);
+	io = add(t, 0, IN, 0, SECTOR_BYTES, false);
+	front_kick(&t->f, 0);
+	usleep(30000);
+	assert_int_equal(status_of(t, 0, &io), 0xff);
+	assert_int_equal(pthread_create(&answer, NULL, answer_late, &fd), 0);
+	assert_int_equal(front_stop_queue(&t->f, 0), 1);
+	assert_int_equal(status_of(t, 0, &io), 0);
+	assert_string_equal(data_of(t, &io), "late");
+	pthread_join(answer, NULL);
+	close(fd);
+}
+
 /* Stopped half way, the rest is served after a restart at the base. */
 static void resumes_at_base(void **state)
 {
@@ -676,6 +718,7 @@ int main(void)
 		BOTH(deep_queues),
 		BOTH(broken_ring_is_told),
 		BOTH(no_write_after_stop),
+		cmocka_unit_test_setup_teardown(stop_waits_for_the_disk, setup_uring, teardown),
 		BOTH(resumes_at_base),
 		BOTH(inflight_requests_survive),
 		BOTH(hostile_driver),
