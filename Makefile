@@ -202,7 +202,7 @@ clean:
 help:
 	@echo 'make               build/release/bulkhead'
 	@echo 'make demo          install what is needed, build, boot a guest, show it working'
-	@echo 'make check         every test; make check-long: and their long forms'
+	@echo 'make check         the tests (of the Linux guests a sample); make check-long: all of them'
 	@echo 'make guest-kernel  the kernel that guests boot (minutes the first time)'
 	@echo 'make guests        the tiny bare-metal guests of the tests'
 	@echo 'make fuzz T=60 [TARGET=blk], fuzz-replay    the fuzz targets'
