@@ -8,7 +8,7 @@
  * waits for a disk or a network, or one that has real-time priority.
  *
  * A neighbour says a byte when it begins and stops by itself: after 30 seconds,
- * and within the bounds below.
+ * and within the bounds below, which its processes share.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -106,13 +106,16 @@ int workload_victim_files(void)
 
 /* --- neighbours --- */
 
-/* One process for each processor that it sees, this one included. */
-static int begin(void)
+/* One process for each processor that it sees, this one included; *ret_n of
+ * them. */
+static int begin(unsigned int *ret_n)
 {
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	long seen = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned int n = seen < 1 ? 1 : seen > 64 ? 64 : (unsigned int)seen;
 
+	*ret_n = n;
 	workload_leave_on_sigterm();
-	for (long i = 1; i < n && i < 64; i++) {
+	for (unsigned int i = 1; i < n; i++) {
 		pid_t pid = fork();
 
 		if (pid < 0)
@@ -126,8 +129,9 @@ static int begin(void)
 int workload_burn_processor(void)
 {
 	uint64_t end = workload_now() + BURN_NS;
+	unsigned int n;
 
-	if (begin())
+	if (begin(&n))
 		return 1;
 	while (workload_now() < end)
 		compute(1000000);
@@ -137,17 +141,19 @@ int workload_burn_processor(void)
 int workload_burn_memory(void)
 {
 	uint64_t end = workload_now() + BURN_NS;
+	unsigned int n;
+	size_t size;
 	char *p;
 
-	if (begin())
+	if (begin(&n))
 		return 1;
+	size = MEMORY_BYTES / n;
 	while (workload_now() < end) {
-		p = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			 -1, 0);
+		p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (p == MAP_FAILED)
 			return workload_fail("mmap");
-		memset(p, 1, MEMORY_BYTES);
-		munmap(p, MEMORY_BYTES);
+		memset(p, 1, size);
+		munmap(p, size);
 	}
 	return 0;
 }
@@ -155,10 +161,11 @@ int workload_burn_memory(void)
 int workload_burn_forks(void)
 {
 	uint64_t end = workload_now() + BURN_NS;
+	unsigned int n;
 
-	if (begin())
+	if (begin(&n))
 		return 1;
-	for (int i = 0; i < FORKS && workload_now() < end; i++) {
+	for (unsigned int i = 0; i < FORKS / n && workload_now() < end; i++) {
 		pid_t pid = fork();
 
 		if (pid == 0)
