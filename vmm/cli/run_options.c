@@ -450,7 +450,7 @@ static const struct option run_options[] = {
 	{
 		.name = "net-bps",
 		.arg = "SIZE",
-		.help = "bytes per second of each interface, at least 4K (vm, process)",
+		.help = "bytes per second of each interface, from 4K (vm, process)",
 		.man = "The most bytes per second that each interface sends, and the most that "
 		       "it\n"
 		       "receives, with a burst of a tenth of a second.\n"
