@@ -230,7 +230,7 @@ static int run_and_keep(struct campaign *k, const struct work *w, size_t wall, s
 	if (w->crowd >= 0)
 		return run_crowd(k, w, wall, e);
 	r = run_once(k, w, wall, e);
-	if (r == -EIO && w->pair >= 0) { /* the neighbour's fault */
+	if (r < 0 && w->pair >= 0) { /* most likely the neighbour's: a row less */
 		note_failure(k, wall, e->text);
 		return 0;
 	}
