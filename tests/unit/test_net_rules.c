@@ -84,6 +84,13 @@ static void configure(struct run_config *cfg, const char *net)
 	run_config_fill_id(cfg, id);
 }
 
+static void check_has(const char *text, const char *const *wanted, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strstr(text, wanted[i]))
+			fail_msg("there is no '%s' in\n%s", wanted[i], text);
+}
+
 static void test_tables(void **state)
 {
 	static const char *const wanted[] = {
@@ -107,22 +114,55 @@ static void test_tables(void **state)
 
 	(void)state;
 	configure(&cfg, "bridge=br0,ip=10.1.0.2/24");
-	assert_int_equal(tables_format(text, sizeof(text), &cfg, &e), 0);
+	assert_int_equal(tables_format(text, sizeof(text), &cfg, TABLES_INET, &e), 0);
 	assert_null(strstr(text, "denied"));
 	assert_int_equal(run_config_set(&cfg, RUN_SET_ALLOW, "tcp:10.0.0.0/8:80-90", NULL), 0);
 	assert_int_equal(run_config_set(&cfg, RUN_SET_DENY, "in:udp:[fd00::1]", NULL), 0);
-	assert_int_equal(tables_format(text, sizeof(text), &cfg, &e), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
-		if (!strstr(text, wanted[i]))
-			fail_msg("there is no '%s' in\n%s", wanted[i], text);
+	assert_int_equal(tables_format(text, sizeof(text), &cfg, TABLES_INET, &e), 0);
+	check_has(text, wanted, ARRAY_SIZE(wanted));
 	len = strlen(text);
 	for (size_t size = 1; size <= len; size += 97)
-		assert_int_equal(tables_format(text, size, &cfg, &e), -E2BIG);
-	assert_int_equal(tables_format_change(text, sizeof(text), "bulkhead_deadbeef", cfg.rule, 2,
-					      true, &e),
+		assert_int_equal(tables_format(text, size, &cfg, TABLES_INET, &e), -E2BIG);
+	assert_int_equal(tables_format_change(text, sizeof(text), "bulkhead_deadbeef", TABLES_INET,
+					      cfg.rule, 2, true, &e),
 			 0);
 	assert_non_null(strstr(text, "insert rule inet bulkhead_deadbeef out"));
 	assert_null(strstr(text, "denied"));
+	run_config_release(&cfg);
+}
+
+/* The bridge's own family knows the port; IPv6 without an address of its own
+ * says who its neighbours are, and nothing else. */
+static void test_bridge_family(void **state)
+{
+	static const char *const wanted[] = {
+		"table bridge bulkhead_deadbeef {",
+		"iifname \"bhdeadbeef.0\" ip6 saddr fd00::2 goto from",
+		"oifname \"bhdeadbeef.0\" ip6 daddr fd00::2 goto to",
+		"ether type ip6 ip6 saddr fd00::2 accept",
+		"ip6 saddr { ::, fe80::/10 } icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert",
+		"ip6 saddr { ::, fe80::/10 } drop",
+		"add rule bridge bulkhead_deadbeef out ip6 daddr fd00::/64 tcp dport 80-80",
+		"add rule bridge bulkhead_deadbeef end counter drop",
+	};
+	static struct run_config cfg;
+	static char text[TABLES_TEXT_MAX];
+	struct err e;
+
+	(void)state;
+	configure(&cfg, "bridge=br0,ip=fd00::2/64");
+	assert_int_equal(run_config_set(&cfg, RUN_SET_ALLOW, "tcp:[fd00::/64]:80", NULL), 0);
+	assert_int_equal(tables_format(text, sizeof(text), &cfg, TABLES_BRIDGE, &e), 0);
+	check_has(text, wanted, ARRAY_SIZE(wanted));
+	assert_null(strstr(text, "inet"));
+	assert_int_equal(tables_format_change(text, sizeof(text), "bulkhead_deadbeef",
+					      TABLES_BRIDGE, cfg.rule, 1, false, &e),
+			 0);
+	assert_non_null(strstr(text, "insert rule bridge bulkhead_deadbeef out"));
+	assert_non_null(strstr(text, "add rule bridge bulkhead_deadbeef end counter drop"));
+	tables_format_removal(text, sizeof(text), "bridge", "bulkhead_deadbeef");
+	assert_string_equal(text, "table bridge bulkhead_deadbeef { }\n"
+				  "delete table bridge bulkhead_deadbeef\n");
 	run_config_release(&cfg);
 }
 
@@ -165,9 +205,8 @@ static void test_needs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rules),
-		cmocka_unit_test(test_tables),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_rules),	      cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_bridge_family), cmocka_unit_test(test_names),
 		cmocka_unit_test(test_needs),
 	};
 

@@ -80,11 +80,6 @@ static int check_bridge(const struct net_config *n, struct err *e)
 			e, ENODEV,
 			"there is no bridge %s (ip link add %s type bridge; ip link set %s up)",
 			n->bridge, n->bridge, n->bridge);
-	/* Bridged frames are to be seen by the inet tables. */
-	if (access("/proc/sys/net/bridge", F_OK) < 0)
-		return err_set(e, EOPNOTSUPP,
-			       "frames on a bridge are not filtered here: load the module "
-			       "br_netfilter (modprobe br_netfilter)");
 	return 0;
 }
 
@@ -113,11 +108,10 @@ static int make_port(const struct run_config *cfg, const struct net_config *n, s
 	/* Its MAC address is a high one: a bridge takes the lowest of its ports',
 	 * and must not change its own when an instance comes or goes. */
 	snprintf(script + strlen(script), sizeof(script) - strlen(script),
-		 "link set dev %s type bridge nf_call_iptables 1 nf_call_ip6tables 1\n"
 		 "link set dev %s address fe:%02x:%02x:%02x:%02x:%02x\n"
 		 "link set dev %s %s addrgenmode none master %s\nlink set dev %s up\n",
-		 n->bridge, n->ifname, n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5],
-		 n->ifname, mtu, n->bridge, n->ifname);
+		 n->ifname, n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5], n->ifname, mtu,
+		 n->bridge, n->ifname);
 	r = run_ip(script, 0, e);
 	if (r < 0 && geteuid() != 0)
 		err_context(e, "ports of bridges are made by root (CAP_NET_ADMIN)");
@@ -130,21 +124,55 @@ static int make_port(const struct run_config *cfg, const struct net_config *n, s
 	return r;
 }
 
+/* Bridged frames are to be seen by the inet tables. */
+static int call_inet(const struct run_config *cfg, struct err *e)
+{
+	char script[SCRIPT_MAX];
+	size_t used = 0;
+
+	if (access("/proc/sys/net/bridge", F_OK) < 0)
+		return err_set(e, EOPNOTSUPP,
+			       "frames on a bridge are not filtered here: this kernel has neither "
+			       "nf_conntrack_bridge nor, now, br_netfilter (modprobe "
+			       "br_netfilter)");
+	for (size_t i = 0; i < cfg->nnets; i++)
+		if (cfg->net[i].kind == NET_BRIDGE)
+			used += (size_t)snprintf(script + used, sizeof(script) - used,
+						 "link set dev %s type bridge nf_call_iptables 1 "
+						 "nf_call_ip6tables 1\n",
+						 cfg->net[i].bridge);
+	return run_ip(script, 0, e);
+}
+
+/*
+ * In the bridge's own family where connections are followed there, which only
+ * an attempt tells: nft loads the module, and a kernel without it answers
+ * EPROTO.  Nothing of a script that fails is left.
+ */
+static int make_tables(const struct run_config *cfg, struct err *e)
+{
+	_cleanup_free_ char *text = malloc(TABLES_TEXT_MAX);
+	int r = text ? tables_format(text, TABLES_TEXT_MAX, cfg, TABLES_BRIDGE, e)
+		     : err_set(e, ENOMEM, "no memory for the network's rules");
+
+	if (r < 0 || run_nft(text, NULL) == 0)
+		return r;
+	r = call_inet(cfg, e);
+	if (r == 0)
+		r = tables_format(text, TABLES_TEXT_MAX, cfg, TABLES_INET, e);
+	return r < 0 ? r : run_nft(text, e);
+}
+
 int ports_make(const struct run_config *cfg, struct err *e)
 {
-	_cleanup_free_ char *tables = malloc(TABLES_TEXT_MAX);
 	int r = 0;
 
-	if (!tables)
-		return err_set(e, ENOMEM, "no memory for the network's rules");
 	for (size_t i = 0; r == 0 && i < cfg->nnets; i++)
 		if (cfg->net[i].kind == NET_BRIDGE)
 			r = make_port(cfg, &cfg->net[i], e);
-	if (r == 0)
-		r = tables_format(tables, TABLES_TEXT_MAX, cfg, e);
 	if (r < 0)
 		return r;
-	r = run_nft(tables, e);
+	r = make_tables(cfg, e);
 	if (r < 0)
 		err_context(e, "set the network's rules");
 	return r;
@@ -218,25 +246,34 @@ int ports_remove_link(const char *ifname, struct err *e)
 
 int ports_remove_tables(const char *name, struct err *e)
 {
-	char script[256];
+	char script[512];
+	size_t n;
 
 	if (!tables_is_name(name))
 		return err_set(e, EINVAL, "%.20s are no tables of Bulkhead's", name);
-	tables_format_removal(script, sizeof(script), name);
+	tables_format_removal(script, sizeof(script), "netdev", name);
+	n = strlen(script);
+	tables_format_removal(script + n, sizeof(script) - n, "inet", name);
+	n = strlen(script);
+	tables_format_removal(script + n, sizeof(script) - n, "bridge", name);
+	if (run_nft(script, NULL) == 0)
+		return 0;
+	/* A kernel may have no tables of bridges at all. */
+	script[n] = '\0';
 	return run_nft(script, e);
 }
 
 /* --- counters --- */
 
-static void add_count(json_t *to, const char *key, const json_t *packets, const json_t *bytes)
+static void add_count(json_t *to, const char *key, const json_t *counter)
 {
 	json_t *o = json_object_get(to, key);
 	json_int_t p = json_integer_value(json_object_get(o, "packets"));
 	json_int_t b = json_integer_value(json_object_get(o, "bytes"));
 
-	json_object_set_new(to, key,
-			    json_pack("{s:I, s:I}", "packets", p + json_integer_value(packets),
-				      "bytes", b + json_integer_value(bytes)));
+	p += json_integer_value(json_object_get(counter, "packets"));
+	b += json_integer_value(json_object_get(counter, "bytes"));
+	json_object_set_new(to, key, json_pack("{s:I, s:I}", "packets", p, "bytes", b));
 }
 
 /* The counter among a rule's expressions. */
@@ -259,22 +296,19 @@ static void take_rule(json_t *to, const json_t *rule, bool *ret_known)
 {
 	const char *chain = json_string_value(json_object_get(rule, "chain"));
 	const char *comment = json_string_value(json_object_get(rule, "comment"));
-	const json_t *counter = counter_of(rule), *packets, *bytes;
+	const json_t *counter = counter_of(rule);
 
 	if (chain && strcmp(chain, "prerouting") == 0)
 		*ret_known = true;
 	if (!comment || !counter)
 		return;
-	packets = json_object_get(counter, "packets");
-	bytes = json_object_get(counter, "bytes");
-	if (strcmp(comment, "denied") == 0 || strcmp(comment, "spoofed") == 0 ||
-	    strcmp(comment, "invalid") == 0)
-		add_count(to, comment, packets, bytes);
+	if (strcmp(comment, "denied") == 0 || strcmp(comment, "invalid") == 0)
+		add_count(to, comment, counter);
 	else
 		json_array_append_new(json_object_get(to, "rules"),
-				      json_pack("{s:s, s:I, s:I}", "rule", comment, "packets",
-						json_integer_value(packets), "bytes",
-						json_integer_value(bytes)));
+				      json_pack("{s:s, s:O, s:O}", "rule", comment, "packets",
+						json_object_get(counter, "packets"), "bytes",
+						json_object_get(counter, "bytes")));
 }
 
 /* *ret_known: the instance's packets are recognised, by its address. */
@@ -301,20 +335,31 @@ static int count_table(const char *family, const char *table, json_t *to, bool *
 	if (!all)
 		return err_set(e, EPROTO, "nft's list cannot be read");
 	json_array_foreach(json_object_get(all, "nftables"), i, item)
+	{
+		const json_t *counter = json_object_get(item, "counter");
+
 		take_rule(to, json_object_get(item, "rule"), ret_known);
+		if (counter)
+			add_count(to, json_string_value(json_object_get(counter, "name")), counter);
+	}
 	json_decref(all);
 	return 0;
 }
 
-static int count(const char *table, json_t **ret, bool *ret_known, struct err *e)
+static int count(const char *table, json_t **ret, enum tables_family *ret_family, bool *ret_known,
+		 struct err *e)
 {
 	json_t *to = json_pack("{s:[]}", "rules");
-	int r;
+	int r = -ENOENT;
 
 	*ret_known = false;
 	if (!to)
 		return err_set(e, ENOMEM, "no memory for the network's counters");
-	r = count_table("inet", table, to, ret_known, e);
+	for (int f = 0; r < 0 && f < TABLES_FAMILIES; f++) {
+		*ret_family = (enum tables_family)f;
+		r = count_table(tables_family_name(*ret_family), table, to, ret_known, e);
+	}
+	json_object_set_new(to, "family", json_string(tables_family_name(*ret_family)));
 	if (r == 0)
 		r = count_table("netdev", table, to, ret_known, e);
 	if (r < 0) {
@@ -327,21 +372,23 @@ static int count(const char *table, json_t **ret, bool *ret_known, struct err *e
 
 int ports_count(const char *table, json_t **ret, struct err *e)
 {
+	enum tables_family family;
 	bool known;
 
-	return count(table, ret, &known, e);
+	return count(table, ret, &family, &known, e);
 }
 
 int ports_change(const char *table, const struct net_rule *rules, size_t nrules, struct err *e)
 {
 	_cleanup_free_ char *script = malloc(TABLES_TEXT_MAX);
+	enum tables_family family;
 	bool known, denies;
 	json_t *now;
 	int r;
 
 	if (!script)
 		return err_set(e, ENOMEM, "no memory for the network's rules");
-	r = count(table, &now, &known, e);
+	r = count(table, &now, &family, &known, e);
 	if (r < 0)
 		return r;
 	denies = json_object_get(now, "denied") != NULL;
@@ -350,6 +397,6 @@ int ports_change(const char *table, const struct net_rule *rules, size_t nrules,
 		return err_set(
 			e, EINVAL,
 			"it was started without --net ip=, and rules know it by its address");
-	r = tables_format_change(script, TABLES_TEXT_MAX, table, rules, nrules, denies, e);
+	r = tables_format_change(script, TABLES_TEXT_MAX, table, family, rules, nrules, denies, e);
 	return r < 0 ? r : run_nft(script, e);
 }

@@ -33,8 +33,8 @@ int ports_remove_tables(const char *name, struct err *e);
 
 /*
  * What the filter has counted:
- *   { "rules": [ { "rule", "packets", "bytes" } ], "denied": { "packets",
- *     "bytes" }, "spoofed": ..., "invalid": ... }
+ *   { "family": "bridge" or "inet", "rules": [ { "rule", "packets", "bytes" } ],
+ *     "denied": { "packets", "bytes" }, "spoofed": ..., "invalid": ... }
  * *ret is the caller's.  0 or -errno.
  */
 int ports_count(const char *table, json_t **ret, struct err *e);

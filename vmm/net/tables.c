@@ -29,6 +29,11 @@ static void add(struct text *t, const char *fmt, ...)
 	t->used += n > 0 ? (size_t)n : 0;
 }
 
+const char *tables_family_name(enum tables_family family)
+{
+	return family == TABLES_BRIDGE ? "bridge" : "inet";
+}
+
 static int finish(const struct text *t, struct err *e)
 {
 	return t->used < t->size ? 0 : err_set(e, E2BIG, "the network rules are too many");
@@ -52,13 +57,13 @@ bool tables_is_name(const char *name)
 }
 
 /* "add" behind those that there are, or "insert" in front. */
-static void add_rule(struct text *t, const char *how, const char *table,
+static void add_rule(struct text *t, const char *how, const char *family, const char *table,
 		     const struct net_rule *rule)
 {
 	const char *icmp = "meta l4proto { icmp, ipv6-icmp } ";
 	char said[NET_RULE_TEXT_MAX];
 
-	add(t, "%s rule inet %s %s ", how, table, rule->in ? "in" : "out");
+	add(t, "%s rule %s %s %s ", how, family, table, rule->in ? "in" : "out");
 	if (rule->family)
 		add(t, "%s %s %s ", rule->family == AF_INET6 ? "ip6" : "ip",
 		    rule->in ? "saddr" : "daddr", rule->address);
@@ -86,18 +91,19 @@ static void add_judge(struct text *t, const char *chain, const char *rules)
 	    chain, rules);
 }
 
-/* Where an interface's packets are recognised. */
-static void add_dispatch(struct text *t, const struct net_config *n, bool from)
+/* Where an interface's packets are recognised: routing sees the bridge only. */
+static void add_dispatch(struct text *t, const struct net_config *n, enum tables_family family,
+			 bool from)
 {
-	const char *family = strchr(n->ip, ':') ? "ip6" : "ip";
-
 	if (n->ip[0])
-		add(t, "%s \"%s\" %s %s %.*s goto %s\n", from ? "iifname" : "oifname", n->bridge,
-		    family, from ? "saddr" : "daddr", (int)strcspn(n->ip, "/"), n->ip,
-		    from ? "from" : "to");
+		add(t, "%s \"%s\" %s %s %.*s goto %s\n", from ? "iifname" : "oifname",
+		    family == TABLES_BRIDGE ? n->ifname : n->bridge,
+		    strchr(n->ip, ':') ? "ip6" : "ip", from ? "saddr" : "daddr",
+		    (int)strcspn(n->ip, "/"), n->ip, from ? "from" : "to");
 }
 
-/* Frames that this port may send.  What a stack sends on its own account in the
+/* Frames that this port may send.  The chain goes with the port, what it has
+ * counted stays in the table.  What a stack sends on its own account in the
  * other family, or from a link-local address, is dropped and not counted: it is
  * no attempt at anything. */
 static void add_port(struct text *t, const struct net_config *n, size_t index, uint64_t fence)
@@ -106,7 +112,8 @@ static void add_port(struct text *t, const struct net_config *n, size_t index, u
 
 	add(t,
 	    "chain port%zu {\ntype filter hook ingress device \"%s\" priority -500; policy drop;\n"
-	    "ether saddr != %02x:%02x:%02x:%02x:%02x:%02x counter drop comment \"spoofed\"\n",
+	    "ether saddr != %02x:%02x:%02x:%02x:%02x:%02x counter name \"spoofed\" "
+	    "drop\n",
 	    index, n->ifname, n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
 	if (fence)
 		add(t, "limit rate over %llu bytes/second burst %llu bytes drop\n",
@@ -115,10 +122,11 @@ static void add_port(struct text *t, const struct net_config *n, size_t index, u
 		add(t, "ether type { ip, ip6, arp } accept\n");
 	else if (strchr(n->ip, ':'))
 		add(t,
-		    "ether type ip6 ip6 saddr { %.*s, :: } accept\n"
-		    "ether type ip6 ip6 saddr fe80::/10 icmpv6 type { nd-neighbor-solicit, "
-		    "nd-neighbor-advert } accept\n"
-		    "ether type ip6 ip6 saddr fe80::/10 drop\nether type { ip, arp } drop\n",
+		    "ether type ip6 ip6 saddr %.*s accept\n"
+		    "ether type ip6 ip6 saddr { ::, fe80::/10 } icmpv6 type { "
+		    "nd-neighbor-solicit, nd-neighbor-advert } accept\n"
+		    "ether type ip6 ip6 saddr { ::, fe80::/10 } drop\n"
+		    "ether type { ip, arp } drop\n",
 		    len, n->ip);
 	else
 		add(t,
@@ -128,7 +136,7 @@ static void add_port(struct text *t, const struct net_config *n, size_t index, u
 		    "ether type ip6 drop\n",
 		    len, n->ip, n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5],
 		    len, n->ip);
-	add(t, "counter drop comment \"spoofed\"\n}\n");
+	add(t, "counter name \"spoofed\" drop\n}\n");
 	if (!n->ip[0])
 		return;
 	/* Broadcasts and multicasts are no connection that a rule could allow. */
@@ -141,64 +149,65 @@ static void add_port(struct text *t, const struct net_config *n, size_t index, u
 }
 
 /* Once there is a rule: what none allows. */
-static void add_default(struct text *t, const char *name)
+static void add_default(struct text *t, const char *family, const char *name)
 {
 	add(t,
-	    "add rule inet %s end counter drop comment \"denied\"\n"
+	    "add rule %s %s end counter drop comment \"denied\"\n"
 	    "add rule netdev %s many counter drop comment \"denied\"\n",
-	    name, name);
+	    family, name, name);
 }
 
-int tables_format(char *out, size_t size, const struct run_config *cfg, struct err *e)
+int tables_format(char *out, size_t size, const struct run_config *cfg, enum tables_family family,
+		  struct err *e)
 {
+	const char *f = tables_family_name(family);
 	struct text t = { .out = out, .size = size };
 	/* Behind the rate that the instance's own end keeps (ports.c). */
 	uint64_t fence = cfg->isolation == RUN_ISOLATION_VM ? 0 : cfg->limits.net_bps / 8 * 9;
 	char name[TABLES_NAME_MAX];
 
 	tables_name(name, cfg);
-	add(&t, "table netdev %s {\nchain many { }\n", name);
+	add(&t, "table netdev %s {\ncounter spoofed { }\nchain many { }\n", name);
 	for (size_t i = 0; i < cfg->nnets; i++)
 		if (cfg->net[i].kind == NET_BRIDGE)
 			add_port(&t, &cfg->net[i], i, fence);
-	add(&t, "}\ntable inet %s {\nchain out { }\nchain in { }\nchain end { }\n", name);
+	add(&t, "}\ntable %s %s {\nchain out { }\nchain in { }\nchain end { }\n", f, name);
 	add_judge(&t, "from", "out");
 	add_judge(&t, "to", "in");
 	/* After conntrack (-200), before anybody's address translation. */
 	add(&t, "chain prerouting {\ntype filter hook prerouting priority -150;\n");
 	for (size_t i = 0; i < cfg->nnets; i++)
 		if (cfg->net[i].kind == NET_BRIDGE)
-			add_dispatch(&t, &cfg->net[i], true);
+			add_dispatch(&t, &cfg->net[i], family, true);
 	add(&t, "}\nchain postrouting {\ntype filter hook postrouting priority 0;\n");
 	for (size_t i = 0; i < cfg->nnets; i++)
 		if (cfg->net[i].kind == NET_BRIDGE)
-			add_dispatch(&t, &cfg->net[i], false);
+			add_dispatch(&t, &cfg->net[i], family, false);
 	add(&t, "}\n}\n");
 	for (size_t i = 0; i < cfg->nrules; i++)
-		add_rule(&t, "add", name, &cfg->rule[i]);
+		add_rule(&t, "add", f, name, &cfg->rule[i]);
 	if (cfg->nrules)
-		add_default(&t, name);
+		add_default(&t, f, name);
 	return finish(&t, e);
 }
 
-void tables_format_removal(char *out, size_t size, const char *name)
+void tables_format_removal(char *out, size_t size, const char *family, const char *name)
 {
 	/* To delete what is not there would be an error: make it first. */
-	snprintf(out, size,
-		 "table inet %s { }\ntable netdev %s { }\n"
-		 "delete table inet %s\ndelete table netdev %s\n",
-		 name, name, name, name);
+	snprintf(out, size, "table %s %s { }\ndelete table %s %s\n", family, name, family, name);
 }
 
-int tables_format_change(char *out, size_t size, const char *name, const struct net_rule *rules,
-			 size_t nrules, bool denies_already, struct err *e)
+int tables_format_change(char *out, size_t size, const char *name, enum tables_family family,
+			 const struct net_rule *rules, size_t nrules, bool denies_already,
+			 struct err *e)
 {
+	const char *f = tables_family_name(family);
 	struct text t = { .out = out, .size = size };
 
 	out[0] = '\0';
 	for (size_t i = nrules; i-- > 0;)
-		add_rule(&t, "insert", name, &rules[i]);
+		add_rule(&t, "insert", f, name, &rules[i]);
 	if (!denies_already)
-		add_default(&t, name);
+		add_default(&t, f, name);
 	return finish(&t, e);
 }

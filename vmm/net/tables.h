@@ -6,8 +6,10 @@
  *   netdev NAME  at the ingress of its port on the bridge: a frame whose MAC
  *                or source address is not the instance's own is dropped
  *                at its egress, when there are rules, what is for many
- *   inet NAME    the rules, by connection.  Bridged frames come there by
- *                br_netfilter, which is switched on for the bridge.
+ *   bridge NAME  the rules, by connection, where the host follows connections on
+ *                bridges (nf_conntrack_bridge); elsewhere the same as
+ *   inet NAME    to which bridged frames come by br_netfilter, which is switched
+ *                on for the bridge.
  *
  * What comes from the instance is judged in prerouting, before anybody knows
  * whether it goes to the host, across the bridge or is routed; what goes to it
@@ -26,20 +28,28 @@
 #define TABLES_NAME_MAX 20
 #define TABLES_TEXT_MAX (128 * 1024)
 
+enum tables_family { TABLES_BRIDGE, TABLES_INET, TABLES_FAMILIES };
+
+/* As nft(8) calls it. */
+const char *tables_family_name(enum tables_family family);
+
 /* "bulkhead_0123abcd", of the instance's identity. */
 void tables_name(char out[TABLES_NAME_MAX], const struct run_config *cfg);
 /* The same of a UUID as text. */
 void tables_name_of(char out[TABLES_NAME_MAX], const char *uuid);
 bool tables_is_name(const char *name);
 
-/* What makes the tables of cfg's bridged interfaces and rules.  0 or -E2BIG. */
-int tables_format(char *out, size_t size, const struct run_config *cfg, struct err *e);
+/* What makes the tables of cfg's bridged interfaces and rules, these in that
+ * family.  0 or -E2BIG. */
+int tables_format(char *out, size_t size, const struct run_config *cfg, enum tables_family family,
+		  struct err *e);
 
-/* What removes them, whether they are there or not. */
-void tables_format_removal(char *out, size_t size, const char *name);
+/* What removes a table, whether it is there or not. */
+void tables_format_removal(char *out, size_t size, const char *family, const char *name);
 
 /* What puts rules in front of those that there are, and denies the rest. */
-int tables_format_change(char *out, size_t size, const char *name, const struct net_rule *rules,
-			 size_t nrules, bool denies_already, struct err *e);
+int tables_format_change(char *out, size_t size, const char *name, enum tables_family family,
+			 const struct net_rule *rules, size_t nrules, bool denies_already,
+			 struct err *e);
 
 #endif
