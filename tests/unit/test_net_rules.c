@@ -91,6 +91,29 @@ static void check_has(const char *text, const char *const *wanted, size_t n)
 			fail_msg("there is no '%s' in\n%s", wanted[i], text);
 }
 
+/* A fence behind the rate of a process, none for a guest; each port's its own. */
+static void check_rate(struct run_config *cfg)
+{
+	static const char *const wanted[] = {
+		"jump fence0",
+		"flush chain netdev bulkhead_deadbeef fence0\n"
+		"add rule netdev bulkhead_deadbeef fence0 limit rate over 9216 bytes/second",
+	};
+	static char text[TABLES_TEXT_MAX];
+	struct err e;
+
+	cfg->limits.net_bps = 8192;
+	assert_int_equal(tables_format(text, sizeof(text), cfg, TABLES_INET, &e), 0);
+	assert_null(strstr(text, "limit rate"));
+	cfg->isolation = RUN_ISOLATION_PROCESS;
+	assert_int_equal(tables_format(text, sizeof(text), cfg, TABLES_INET, &e), 0);
+	check_has(text, wanted, ARRAY_SIZE(wanted));
+	tables_format_fence(text, sizeof(text), "bulkhead_deadbeef", 3, 0);
+	assert_string_equal(text, "flush chain netdev bulkhead_deadbeef fence3\n");
+	cfg->limits.net_bps = 0;
+	cfg->isolation = RUN_ISOLATION_VM;
+}
+
 static void test_tables(void **state)
 {
 	static const char *const wanted[] = {
@@ -120,6 +143,7 @@ static void test_tables(void **state)
 	assert_int_equal(run_config_set(&cfg, RUN_SET_DENY, "in:udp:[fd00::1]", NULL), 0);
 	assert_int_equal(tables_format(text, sizeof(text), &cfg, TABLES_INET, &e), 0);
 	check_has(text, wanted, ARRAY_SIZE(wanted));
+	check_rate(&cfg);
 	len = strlen(text);
 	for (size_t size = 1; size <= len; size += 97)
 		assert_int_equal(tables_format(text, size, &cfg, TABLES_INET, &e), -E2BIG);

@@ -50,8 +50,9 @@ static const struct option limit_options[] = {
 		     "The most bytes per second of each disk.", RUN_SET_DISK_BPS),
 	LIMIT_OPTION("disk-iops", "N|none", "requests per second of each disk",
 		     "The most requests per second of each disk.", RUN_SET_DISK_IOPS),
-	LIMIT_OPTION("net-bps", "SIZE|none", "bytes per second of each interface (vm)",
-		     "The most bytes per second of each interface of a guest.", RUN_SET_NET_BPS),
+	LIMIT_OPTION("net-bps", "SIZE|none", "bytes per second of each interface",
+		     "The most bytes per second of each interface, in each direction.",
+		     RUN_SET_NET_BPS),
 	{
 		.name = "json",
 		.help = "the limits as JSON, for programs",

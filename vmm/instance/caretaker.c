@@ -18,8 +18,14 @@
 #include "vmm/net/ports.h"
 #include "vmm/net/tables.h"
 
-#define FINISH_MS  20000       /* for two tools to run */
+#define ANSWER_MS  20000       /* for some tools to run */
 #define ANSWER_MAX (64 * 1024) /* "ok" or "error TEXT", and the counters behind a newline */
+
+struct order {
+	bool end;
+	pid_t pid; /* another rate: for what is in its namespace */
+	uint64_t bps;
+};
 
 int caretaker_remove(const struct run_config *cfg, struct err *e)
 {
@@ -60,11 +66,22 @@ static void finish(const struct run_config *cfg, int sock)
 	send(sock, answer, strlen(answer), MSG_NOSIGNAL);
 }
 
+static void set_rate(const struct run_config *cfg, const struct order *order, int sock)
+{
+	char answer[ERR_TEXT_MAX + 16] = "ok\n";
+	struct err e = { "" };
+
+	if (ports_set_rate(cfg, order->pid, order->bps, &e) < 0)
+		snprintf(answer, sizeof(answer), "error %s\n", e.text);
+	send(sock, answer, strlen(answer), MSG_NOSIGNAL);
+}
+
 static int life(const struct run_config *cfg, int sock)
 {
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct order order;
 	sigset_t all;
-	char c;
+	ssize_t n;
 
 	/* Keys of the terminal and signals for the run are the supervisor's. */
 	sigfillset(&all);
@@ -76,8 +93,13 @@ static int life(const struct run_config *cfg, int sock)
 			return 1;
 	if (dup2(sock, 3) < 0 || syscall(SYS_close_range, 4, UINT_MAX, 0) < 0)
 		return 1;
-	while (recv(3, &c, 1, 0) < 0 && errno == EINTR)
-		;
+	for (;;) {
+		n = recv(3, &order, sizeof(order), 0);
+		if (n == sizeof(order) && !order.end)
+			set_rate(cfg, &order, 3);
+		else if (n >= 0 || errno != EINTR)
+			break;
+	}
 	finish(cfg, 3);
 	return 0;
 }
@@ -116,20 +138,40 @@ static int take_answer(char *answer, json_t **ret_counts, struct err *e)
 	return err_set(e, EIO, "%.400s", strncmp(answer, "error ", 6) == 0 ? answer + 6 : answer);
 }
 
-int caretaker_finish(struct caretaker *c, json_t **ret_counts, struct err *e)
+/* What it answers is a string in `answer` of ANSWER_MAX + 1; false: nothing. */
+static bool ask(const struct caretaker *c, const struct order *order, char *answer)
 {
 	struct pollfd p = { .fd = c->sock, .events = POLLIN };
-	_cleanup_free_ char *answer = malloc(ANSWER_MAX + 1);
 	ssize_t n = -1;
+
+	if (send(c->sock, order, sizeof(*order), MSG_NOSIGNAL) == sizeof(*order) &&
+	    poll(&p, 1, ANSWER_MS) == 1)
+		n = recv(c->sock, answer, ANSWER_MAX, MSG_DONTWAIT);
+	answer[MAX(n, 0)] = '\0';
+	return n > 0;
+}
+
+int caretaker_set_rate(struct caretaker *c, pid_t pid, uint64_t bps, struct err *e)
+{
+	const struct order order = { .pid = pid, .bps = bps };
+	_cleanup_free_ char *answer = malloc(ANSWER_MAX + 1);
+	json_t *none = NULL;
+
+	if (c->sock < 0 || !answer || !ask(c, &order, answer))
+		return err_set(e, EIO, "the network's caretaker does not answer");
+	return take_answer(answer, &none, e);
+}
+
+int caretaker_finish(struct caretaker *c, json_t **ret_counts, struct err *e)
+{
+	const struct order order = { .end = true };
+	_cleanup_free_ char *answer = malloc(ANSWER_MAX + 1);
 	int r;
 
 	*ret_counts = NULL;
 	if (c->sock < 0)
 		return 0;
-	if (answer && send(c->sock, "e", 1, MSG_NOSIGNAL) == 1 && poll(&p, 1, FINISH_MS) == 1)
-		n = recv(c->sock, answer, ANSWER_MAX, MSG_DONTWAIT);
-	if (n > 0) {
-		answer[n] = '\0';
+	if (answer && ask(c, &order, answer)) {
 		r = take_answer(answer, ret_counts, e);
 		waitpid(c->pid, NULL, 0);
 	} else {

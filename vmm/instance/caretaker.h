@@ -3,8 +3,9 @@
  * host's network: its supervisor's filter allows no execve, and it may be
  * killed.
  *
- * It is forked before anything is started and reads nothing but the end of the
- * run: a message, or that the supervisor's socket is closed.
+ * It is forked before anything is started and reads nothing but its
+ * supervisor's orders: another rate, and the end of the run, which is also that
+ * the socket is closed.
  */
 #ifndef INSTANCE_CARETAKER_H
 #define INSTANCE_CARETAKER_H
@@ -22,6 +23,13 @@ struct caretaker {
 
 /* 0 or -errno. */
 int caretaker_start(struct caretaker *c, const struct run_config *cfg, struct err *e);
+
+/*
+ * Another rate for the ports of a process wall whose namespace `pid` is in, and
+ * wait until it holds.  0; -errno: some of them may have it.
+ * System calls: sendto, poll, recvfrom.
+ */
+int caretaker_set_rate(struct caretaker *c, pid_t pid, uint64_t bps, struct err *e);
 
 /*
  * The run is over: wait until all is removed.  *ret_counts (ports_count(); the

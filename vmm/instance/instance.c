@@ -275,17 +275,27 @@ static int verb_stop(void *ctx, char *text, char *answer, size_t size, struct er
 	return 0;
 }
 
+static int apply_rates(void *ctx, const struct limits_config *rates, struct err *e)
+{
+	struct instance *in = ctx;
+
+	if (in->ended) /* and its process may be another one by now */
+		return err_set(e, ESRCH, "the instance is over");
+	if (!in->ops->set_rates)
+		return caretaker_set_rate(&in->caretaker, in->ops->net_pid(in->wall),
+					  rates->net_bps, e);
+	in->ops->set_rates(in->wall, rates);
+	return 0;
+}
+
 /* `bulkhead limit` */
 static int verb_limit(void *ctx, char *text, char *answer, size_t size, struct err *e)
 {
 	struct instance *in = ctx;
-	bool rates = false;
-	int r = limits_change(&in->limits, text, &rates, e);
+	int r = limits_change(&in->limits, text, apply_rates, in, e);
 
 	if (r < 0)
 		return r;
-	if (rates && in->ops->set_rates)
-		in->ops->set_rates(in->wall, &in->limits.now);
 	limits_show(&in->limits, answer, size);
 	return 0;
 }

@@ -97,7 +97,7 @@ static const struct {
 	const char *key;
 	enum run_setting setting;
 	int group;   /* enum cgroup_limit, or -1 */
-	size_t rate; /* offset in struct limits_config: a guest's devices keep it; or 0 */
+	size_t rate; /* offset in struct limits_config: devices or queues keep it; or 0 */
 } keys[LIMITS_KEYS] = {
 	{ "cpus", RUN_SET_CPUS, CGROUP_CPUS, 0 },
 	{ "cpu-weight", RUN_SET_CPU_WEIGHT, CGROUP_CPU_WEIGHT, 0 },
@@ -119,9 +119,10 @@ enum run_setting limits_setting(unsigned int index)
 	return keys[index].setting;
 }
 
+/* No group keeps it: a guest's devices do, and a process's interfaces. */
 static bool is_rate(const struct limits *l, unsigned int i)
 {
-	return l->cfg->isolation == RUN_ISOLATION_VM && keys[i].rate;
+	return keys[i].group < 0 || (l->cfg->isolation == RUN_ISOLATION_VM && keys[i].rate);
 }
 
 static uint64_t *rate(struct limits_config *c, unsigned int i)
@@ -150,13 +151,11 @@ static int add_change(const struct limits *l, struct change *c, const char *key,
 	why = isolation_refusal(l->cfg->isolation, keys[i].setting);
 	if (!why && vm && keys[i].group == CGROUP_MEMORY)
 		why = "a guest's memory is its hardware";
-	if (!why && !vm && keys[i].setting == RUN_SET_NET_BPS)
-		why = "its interfaces are given their rate when it starts";
 	if (why)
 		return err_set(e, EOPNOTSUPP, "--%s is not for --isolation %s: %s", key,
 			       isolation_name(l->cfg->isolation), why);
-	if (is_rate(l, i) && keys[i].setting == RUN_SET_NET_BPS && !l->cfg->nnets)
-		return err_set(e, EOPNOTSUPP, "--%s: this guest has no interface", key);
+	if (keys[i].setting == RUN_SET_NET_BPS && !l->cfg->nnets)
+		return err_set(e, EOPNOTSUPP, "--%s: this instance has no interface", key);
 	if (is_rate(l, i) && keys[i].setting != RUN_SET_NET_BPS && !l->cfg->ndisks &&
 	    !l->cfg->root.path)
 		return err_set(e, EOPNOTSUPP, "--%s: this guest has no disk", key);
@@ -177,7 +176,7 @@ static int add_change(const struct limits *l, struct change *c, const char *key,
 	return 0;
 }
 
-int limits_change(struct limits *l, char *text, bool *ret_rates, struct err *e)
+int limits_change(struct limits *l, char *text, limits_apply *apply, void *ctx, struct err *e)
 {
 	struct change c = { .rates = l->now };
 	char *rest = NULL;
@@ -193,13 +192,19 @@ int limits_change(struct limits *l, char *text, bool *ret_rates, struct err *e)
 		*value = '\0';
 		r = add_change(l, &c, line, number, e);
 	}
-	if (r == 0 && c.set)
-		r = cgroup_change(l->group, c.set, &c.group, e);
+	if (r == 0 && c.has_rates)
+		r = apply(ctx, &c.rates, e);
 	if (r < 0)
 		return r;
+	if (c.set)
+		r = cgroup_change(l->group, c.set, &c.group, e);
+	if (r < 0) {
+		if (c.has_rates)
+			apply(ctx, &l->now, NULL);
+		return r;
+	}
 	l->missing &= ~c.set;
 	l->now = c.rates;
-	*ret_rates = c.has_rates;
 	return 0;
 }
 
@@ -211,7 +216,7 @@ void limits_show(const struct limits *l, char *answer, size_t size)
 	for (unsigned int i = 0; i < LIMITS_KEYS && n < size; i++) {
 		uint64_t value = 0;
 
-		if (is_rate(l, i) || keys[i].setting == RUN_SET_NET_BPS)
+		if (is_rate(l, i))
 			value = *rate(&now, i);
 		else if (l->group && keys[i].group >= 0)
 			value = l->group->limits.value[keys[i].group];
@@ -384,8 +389,8 @@ void limits_report(const struct limits *l, json_t *report)
 	if (l->cfg->isolation == RUN_ISOLATION_VM) {
 		set(o, "disk_bps", c->disk_bps != 0, c->disk_bps);
 		set(o, "disk_iops", c->disk_iops != 0, c->disk_iops);
-		set(o, "net_bps", c->net_bps != 0, c->net_bps);
 	}
+	set(o, "net_bps", c->net_bps != 0, c->net_bps);
 	json_object_set_new(o, "not_enforced", report_not_enforced(l));
 	json_object_set_new(report, "limits", o);
 	json_object_set_new(report, "usage", report_usage(l));

@@ -25,7 +25,7 @@
 
 struct limits {
 	const struct run_config *cfg;
-	struct limits_config now;  /* rates of a guest: as they are */
+	struct limits_config now;  /* rates that no group keeps: as they are */
 	struct cgroup *group;	   /* NULL: none */
 	struct cgroup_usage usage; /* once it is over */
 	unsigned int missing;	   /* a bit per enum cgroup_limit: not enforced */
@@ -50,12 +50,14 @@ enum run_setting limits_setting(unsigned int index);
 
 /*
  * `bulkhead limit`: `text` is lines of "KEY NUMBER", 0 for no limit; all of it is
- * done, or nothing.  l->now has a guest's rates then, and *ret_rates says that
- * they were among it.  Every limit goes to `answer`, in the same form.
+ * done, or nothing.  Rates that no group keeps are for apply(), which may be
+ * called again to take them back; l->now has them then.  Every limit goes to
+ * `answer`, in the same form.
  * 0; -EINVAL, -EOPNOTSUPP (not behind this wall, or no group), -errno.
- * System calls: write, lseek.
+ * System calls: write, lseek, and apply()'s.
  */
-int limits_change(struct limits *l, char *text, bool *ret_rates, struct err *e);
+typedef int limits_apply(void *ctx, const struct limits_config *rates, struct err *e);
+int limits_change(struct limits *l, char *text, limits_apply *apply, void *ctx, struct err *e);
 void limits_show(const struct limits *l, char *answer, size_t size);
 
 /* --- at the end --- */

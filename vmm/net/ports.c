@@ -38,6 +38,7 @@ static int run_ip(const char *script, pid_t netns_of, struct err *e)
 /*
  * At most `bps` bytes per second leave by that interface, with the burst of a
  * tenth of a second that a guest's rates have (rate.h), but room for some frames.
+ * 0: as many as there are.
  */
 static int set_rate(const char *ifname, uint64_t bps, pid_t netns_of, struct err *e)
 {
@@ -45,10 +46,12 @@ static int set_rate(const char *ifname, uint64_t bps, pid_t netns_of, struct err
 	char script[SCRIPT_MAX];
 	int r;
 
-	snprintf(script, sizeof(script),
-		 "qdisc replace dev %s root tbf rate %llubit burst %llub latency 100ms\n", ifname,
-		 (unsigned long long)MIN(bps, RATE_MAX) * 8,
-		 (unsigned long long)MAX(MIN(bps, RATE_MAX) / 10, BURST_MIN));
+	snprintf(script, sizeof(script), "qdisc replace dev %s root noqueue\n", ifname);
+	if (bps)
+		snprintf(script, sizeof(script),
+			 "qdisc replace dev %s root tbf rate %llubit burst %llub latency 100ms\n",
+			 ifname, (unsigned long long)MIN(bps, RATE_MAX) * 8,
+			 (unsigned long long)MAX(MIN(bps, RATE_MAX) / 10, BURST_MIN));
 	r = tool_run(&(struct tool_call){ .argv = argv,
 					  .package = "iproute2",
 					  .input = script,
@@ -176,6 +179,26 @@ int ports_make(const struct run_config *cfg, struct err *e)
 	if (r < 0)
 		err_context(e, "set the network's rules");
 	return r;
+}
+
+int ports_set_rate(const struct run_config *cfg, pid_t pid, uint64_t bps, struct err *e)
+{
+	char name[TABLES_NAME_MAX], script[SCRIPT_MAX] = "", inside[IFNAMSIZ];
+	size_t index = 0;
+	int r = 0;
+
+	tables_name(name, cfg);
+	for (size_t i = 0; r == 0 && i < cfg->nnets; i++) {
+		if (cfg->net[i].kind != NET_BRIDGE)
+			continue;
+		snprintf(inside, sizeof(inside), "eth%zu", index++);
+		r = set_rate(cfg->net[i].ifname, bps, 0, e);
+		if (r == 0)
+			r = set_rate(inside, bps, pid, e);
+		tables_format_fence(script + strlen(script), sizeof(script) - strlen(script), name,
+				    i, bps);
+	}
+	return r < 0 ? r : run_nft(script, e);
 }
 
 static int enter_one(const struct run_config *cfg, const struct net_config *n, size_t index,

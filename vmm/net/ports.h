@@ -26,6 +26,9 @@ int ports_make(const struct run_config *cfg, struct err *e);
  */
 int ports_enter(const struct run_config *cfg, pid_t pid, struct err *e);
 
+/* Another rate for these interfaces, both ways; 0: none.  0 or -errno. */
+int ports_set_rate(const struct run_config *cfg, pid_t pid, uint64_t bps, struct err *e);
+
 /* Remove the port or the tables of that name; it is no failure that they are
  * gone, and an error that the name is none of ours.  0 or -errno. */
 int ports_remove_link(const char *ifname, struct err *e);

@@ -106,18 +106,17 @@ static void add_dispatch(struct text *t, const struct net_config *n, enum tables
  * counted stays in the table.  What a stack sends on its own account in the
  * other family, or from a link-local address, is dropped and not counted: it is
  * no attempt at anything. */
-static void add_port(struct text *t, const struct net_config *n, size_t index, uint64_t fence)
+static void add_port(struct text *t, const struct net_config *n, size_t index)
 {
 	int len = (int)strcspn(n->ip, "/");
 
 	add(t,
-	    "chain port%zu {\ntype filter hook ingress device \"%s\" priority -500; policy drop;\n"
+	    "chain fence%zu { }\nchain port%zu {\ntype filter hook ingress device \"%s\" priority "
+	    "-500; policy drop;\n"
 	    "ether saddr != %02x:%02x:%02x:%02x:%02x:%02x counter name \"spoofed\" "
-	    "drop\n",
-	    index, n->ifname, n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
-	if (fence)
-		add(t, "limit rate over %llu bytes/second burst %llu bytes drop\n",
-		    (unsigned long long)fence, (unsigned long long)MIN(fence / 5, UINT32_MAX));
+	    "drop\njump fence%zu\n",
+	    index, index, n->ifname, n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4],
+	    n->mac[5], index);
 	if (!n->ip[0])
 		add(t, "ether type { ip, ip6, arp } accept\n");
 	else if (strchr(n->ip, ':'))
@@ -148,6 +147,26 @@ static void add_port(struct text *t, const struct net_config *n, size_t index, u
 	    len, n->ip);
 }
 
+static void add_fence(struct text *t, const char *name, size_t index, uint64_t bps)
+{
+	uint64_t fence = bps / 8 * 9;
+
+	add(t, "flush chain netdev %s fence%zu\n", name, index);
+	if (bps)
+		add(t,
+		    "add rule netdev %s fence%zu limit rate over %llu bytes/second burst %llu "
+		    "bytes drop\n",
+		    name, index, (unsigned long long)fence,
+		    (unsigned long long)MIN(fence / 5, UINT32_MAX));
+}
+
+void tables_format_fence(char *out, size_t size, const char *name, size_t index, uint64_t bps)
+{
+	struct text t = { .out = out, .size = size };
+
+	add_fence(&t, name, index, bps);
+}
+
 /* Once there is a rule: what none allows. */
 static void add_default(struct text *t, const char *family, const char *name)
 {
@@ -162,15 +181,13 @@ int tables_format(char *out, size_t size, const struct run_config *cfg, enum tab
 {
 	const char *f = tables_family_name(family);
 	struct text t = { .out = out, .size = size };
-	/* Behind the rate that the instance's own end keeps (ports.c). */
-	uint64_t fence = cfg->isolation == RUN_ISOLATION_VM ? 0 : cfg->limits.net_bps / 8 * 9;
 	char name[TABLES_NAME_MAX];
 
 	tables_name(name, cfg);
 	add(&t, "table netdev %s {\ncounter spoofed { }\nchain many { }\n", name);
 	for (size_t i = 0; i < cfg->nnets; i++)
 		if (cfg->net[i].kind == NET_BRIDGE)
-			add_port(&t, &cfg->net[i], i, fence);
+			add_port(&t, &cfg->net[i], i);
 	add(&t, "}\ntable %s %s {\nchain out { }\nchain in { }\nchain end { }\n", f, name);
 	add_judge(&t, "from", "out");
 	add_judge(&t, "to", "in");
@@ -184,6 +201,9 @@ int tables_format(char *out, size_t size, const struct run_config *cfg, enum tab
 		if (cfg->net[i].kind == NET_BRIDGE)
 			add_dispatch(&t, &cfg->net[i], family, false);
 	add(&t, "}\n}\n");
+	for (size_t i = 0; i < cfg->nnets; i++)
+		if (cfg->net[i].kind == NET_BRIDGE && cfg->isolation != RUN_ISOLATION_VM)
+			add_fence(&t, name, i, cfg->limits.net_bps);
 	for (size_t i = 0; i < cfg->nrules; i++)
 		add_rule(&t, "add", f, name, &cfg->rule[i]);
 	if (cfg->nrules)

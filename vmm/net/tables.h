@@ -44,6 +44,12 @@ bool tables_is_name(const char *name);
 int tables_format(char *out, size_t size, const struct run_config *cfg, enum tables_family family,
 		  struct err *e);
 
+/*
+ * Behind the rate that a process's own end keeps (ports.c): more than a good
+ * deal above it is dropped at the port of cfg->net[index].  0: nothing is.
+ */
+void tables_format_fence(char *out, size_t size, const char *name, size_t index, uint64_t bps);
+
 /* What removes a table, whether it is there or not. */
 void tables_format_removal(char *out, size_t size, const char *family, const char *name);
 

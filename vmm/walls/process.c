@@ -199,6 +199,11 @@ static int map_ids(struct host_wall *host, struct err *e)
 	return r < 0 ? err_code(e, r, "tell the command's init to go on") : 0;
 }
 
+static pid_t process_net_pid(const struct wall *wall)
+{
+	return ((const struct host_wall *)wall)->init.c.pid;
+}
+
 static void process_free(struct wall *wall)
 {
 	struct process_wall *w = (struct process_wall *)wall;
@@ -255,5 +260,6 @@ const struct wall_ops wall_process = {
 	.name = "process",
 	.open = process_open,
 	HOST_WALL_OPS(host_wall_start),
+	.net_pid = process_net_pid,
 	.free = process_free,
 };

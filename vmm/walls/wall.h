@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "vmm/base/err.h"
 #include "vmm/base/loop.h"
@@ -78,8 +79,12 @@ struct wall_ops {
 	void (*shut_down)(struct wall *w);
 
 	/* How fast its disks and interfaces may be from now on.  NULL: not the
-	 * wall's own doing, but the control group's. */
+	 * wall's own doing, but the control group's and the caretaker's. */
 	void (*set_rates)(struct wall *w, const struct limits_config *limits);
+
+	/* The process in whose network namespace the other ends of its ports are,
+	 * not reaped yet.  NULL: they are in none. */
+	pid_t (*net_pid)(const struct wall *w);
 
 	/* End it at once.  `ended` follows unless it was called before. */
 	void (*stop)(struct wall *w);
