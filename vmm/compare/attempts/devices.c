@@ -3,12 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/io.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+/* linux/miscdevice.h is not for programs. */
+#define TUN_MINOR  200
+#define FUSE_MINOR 229
+#define KVM_MINOR  232
 
 /* By its file, or by a new one in a directory of the attempt's own. */
 static int open_device(const char *path, mode_t kind, unsigned int major_, unsigned int minor_)
@@ -26,7 +32,28 @@ static int open_device(const char *path, mode_t kind, unsigned int major_, unsig
 	return r;
 }
 
-/* The kernel's list of disks has one header, then MAJOR MINOR BLOCKS NAME. */
+/* Is the driver of a misc device there?  Opening the file of one that is not
+ * would load its module: misc_open(). */
+static bool is_loaded(unsigned int minor_)
+{
+	FILE *f = fopen("/proc/misc", "re");
+	bool found = f == NULL; /* nobody says that it is not */
+	unsigned int number;
+
+	while (f && !found && fscanf(f, "%u %*s", &number) == 1)
+		found = number == minor_;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static int open_misc(const char *path, unsigned int minor_)
+{
+	return is_loaded(minor_) ? attempt_open(path, O_RDWR) : -ENODEV;
+}
+
+/* blkdev_open(): the file's mode, then the control group's list of devices.
+ * Nothing is read.  The kernel's list of disks has one header, then MAJOR MINOR BLOCKS NAME. */
 int attempt_disk_raw(const struct canaries *c)
 {
 	FILE *f = fopen("/proc/partitions", "re");
@@ -57,21 +84,23 @@ int attempt_device_node(const struct canaries *c)
 int attempt_device_kvm(const struct canaries *c)
 {
 	(void)c;
-	return attempt_open("/dev/kvm", O_RDWR);
+	return open_misc("/dev/kvm", KVM_MINOR);
 }
 
 int attempt_device_tun(const struct canaries *c)
 {
 	(void)c;
-	return attempt_open("/dev/net/tun", O_RDWR);
+	return open_misc("/dev/net/tun", TUN_MINOR);
 }
 
 int attempt_device_fuse(const struct canaries *c)
 {
 	(void)c;
-	return attempt_open("/dev/fuse", O_RDWR);
+	return open_misc("/dev/fuse", FUSE_MINOR);
 }
 
+/* iopl(2): CAP_SYS_RAWIO and the lockdown.  The level ends with the process,
+ * which touches no port. */
 int attempt_io_ports(const struct canaries *c)
 {
 	(void)c;

@@ -37,6 +37,7 @@ int attempt_file_write(const struct canaries *c)
 	return r;
 }
 
+/* proc_pid_get_link(): whoever may ptrace process 1 may follow it. */
 int attempt_file_init_root(const struct canaries *c)
 {
 	return read_below(c, "/proc/1/root", c->dir);
@@ -132,12 +133,13 @@ int attempt_file_leaked(const struct canaries *c)
 	return r;
 }
 
+/* Not `trace`: opening that one holds the recording up on older kernels. */
 int attempt_debugfs(const struct canaries *c)
 {
 	int r = attempt_open("/sys/kernel/debug/sched", O_RDONLY);
 
 	(void)c;
-	return r < 0 ? attempt_open("/sys/kernel/tracing/trace", O_RDONLY) : 0;
+	return r < 0 ? attempt_open("/sys/kernel/tracing/README", O_RDONLY) : 0;
 }
 
 int attempt_core_pattern(const struct canaries *c)

@@ -1,6 +1,7 @@
 /*
- * kernel.c - calls and files that give a hold on the kernel.  The order of
- * checks that an attempt relies on is the kernel's, and is named with it.
+ * kernel.c - calls and files that give a hold on the kernel.  Where an attempt
+ * relies on the order of the kernel's checks, the function that decides it is
+ * named, as in Linux 6.12.
  */
 #include "vmm/compare/attempts/attempts.h"
 
@@ -17,12 +18,14 @@
 #include <sys/timex.h>
 #include <unistd.h>
 
+/* open_kcore(): CAP_SYS_RAWIO and the lockdown.  Nothing is read. */
 int attempt_kcore(const struct canaries *c)
 {
 	(void)c;
 	return attempt_open("/proc/kcore", O_RDONLY);
 }
 
+/* open_port(): CAP_SYS_RAWIO and the lockdown.  Nothing is read. */
 int attempt_dev_mem(const struct canaries *c)
 {
 	(void)c;
@@ -53,14 +56,18 @@ int attempt_kernel_symbols(const struct canaries *c)
 	return any ? 0 : -EPERM;
 }
 
-/* may_init_module() first, then the length: an image of 0 bytes is ENOEXEC. */
+/* init_module(2): may_init_module() asks for CAP_SYS_MODULE, then
+ * copy_module_from_user() refuses an image that is shorter than a header with
+ * ENOEXEC, before a byte of it is read.  The lockdown, which comes later, stops
+ * unsigned modules only. */
 int attempt_module(const struct canaries *c)
 {
 	(void)c;
 	return attempt_refused(syscall(SYS_init_module, "", 0, ""), ENOEXEC);
 }
 
-/* CAP_SYS_BOOT and the lockdown first, then flags that do not exist. */
+/* kexec_load_check(): kexec_load_permitted() asks for CAP_SYS_BOOT, then the
+ * lockdown, then EINVAL for flags that do not exist. */
 int attempt_kexec(const struct canaries *c)
 {
 	(void)c;
@@ -158,15 +165,16 @@ int attempt_sysctl(const struct canaries *c)
 	return r;
 }
 
-/* Nothing is written into it. */
+/* write_sysrq_trigger() is what acts; opening is left to the file's mode. */
 int attempt_sysrq(const struct canaries *c)
 {
 	(void)c;
 	return attempt_open("/proc/sysrq-trigger", O_WRONLY);
 }
 
-/* CAP_SYS_TIME first, then the length of a tick: 0 is EINVAL.  (A time that
- * cannot be would be refused before the right is asked for.) */
+/* timekeeping_validate_timex(): CAP_SYS_TIME first, then EINVAL for a tick of
+ * length 0.  (A time that cannot be would be refused before the right is asked
+ * for.) */
 int attempt_clock(const struct canaries *c)
 {
 	struct timex t;
@@ -178,28 +186,30 @@ int attempt_clock(const struct canaries *c)
 	return attempt_refused(syscall(SYS_adjtimex, &t), EINVAL);
 }
 
-/* CAP_SYS_BOOT in the process namespace first, then the magic numbers. */
+/* reboot(2): CAP_SYS_BOOT in the process namespace first, then EINVAL for wrong
+ * magic numbers, before reboot_pid_ns() looks at the command. */
 int attempt_reboot(const struct canaries *c)
 {
 	(void)c;
 	return attempt_refused(syscall(SYS_reboot, 1, 2, 0, NULL), EINVAL);
 }
 
-/* CAP_SYS_ADMIN first, then the file. */
+/* swapoff(2): CAP_SYS_ADMIN first, then file_open_name(), ENOENT. */
 int attempt_swap(const struct canaries *c)
 {
 	(void)c;
 	return attempt_refused(syscall(SYS_swapoff, "/nonexistent/bulkhead"), ENOENT);
 }
 
-/* CAP_SYS_PACCT first, then the file. */
+/* acct(2): CAP_SYS_PACCT first, then acct_on() opens the file, ENOENT. */
 int attempt_accounting(const struct canaries *c)
 {
 	(void)c;
 	return attempt_refused(syscall(SYS_acct, "/nonexistent/bulkhead"), ENOENT);
 }
 
-/* CAP_SYS_ADMIN in the namespace first, then the length. */
+/* sethostname(2): CAP_SYS_ADMIN in the namespace first, then EINVAL for a
+ * length below 0. */
 int attempt_host_name(const struct canaries *c)
 {
 	(void)c;

@@ -89,7 +89,7 @@ static const char *result_of(int r)
 	if (r == 0)
 		return "done";
 	return r == -ENOENT || r == -ENOSYS || r == -ENODEV || r == -ENXIO || r == -ENOPROTOOPT ||
-			       r == -ESRCH || r == -ECONNREFUSED
+			       r == -ESRCH || r == -ECONNREFUSED || r == -ENODATA
 		       ? "absent"
 		       : "errno";
 }
@@ -112,6 +112,7 @@ static const char *errno_name(int error)
 		{ EDQUOT, "EDQUOT" },	{ ENETUNREACH, "ENETUNREACH" },
 		{ EFBIG, "EFBIG" },	{ ENOPROTOOPT, "ENOPROTOOPT" },
 		{ ESTALE, "ESTALE" },	{ EAFNOSUPPORT, "EAFNOSUPPORT" },
+		{ ENODATA, "ENODATA" },
 	};
 	static char number[16];
 

@@ -36,7 +36,7 @@ int attempt_mount(const struct canaries *c)
 	return r;
 }
 
-/* may_mount() first, then the paths. */
+/* pivot_root(2): may_mount() first, then user_path_at(), ENOENT. */
 int attempt_pivot_root(const struct canaries *c)
 {
 	(void)c;
