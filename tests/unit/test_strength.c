@@ -6,7 +6,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "vmm/base/util.h"
@@ -111,6 +113,28 @@ static void canaries_notice(void **state)
 	canaries_remove(&c);
 }
 
+/* The wall is tried, not the caller's umask: all may read, its owner may write. */
+static void canary_file_modes(void **state)
+{
+	static const mode_t masks[] = { 0, 0077 };
+	struct canaries c;
+	struct stat file, dir;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(masks); i++) {
+		mode_t before = umask(masks[i]);
+
+		assert_int_equal(canaries_make(&c, NULL), 0);
+		umask(before);
+		assert_int_equal(fstat(c.file, &file), 0);
+		assert_int_equal(stat(c.dir, &dir), 0);
+		assert_int_equal(file.st_mode & 07777, 0644);
+		assert_int_equal(dir.st_mode & 07777, 0755);
+		assert_int_equal(file.st_uid, geteuid());
+		canaries_remove(&c);
+	}
+}
+
 /* One that is gone was harmed. */
 static void dead_canary_was_reached(void **state)
 {
@@ -141,6 +165,7 @@ int main(void)
 		cmocka_unit_test(no_answer),
 		cmocka_unit_test(list),
 		cmocka_unit_test(canaries_notice),
+		cmocka_unit_test(canary_file_modes),
 		cmocka_unit_test(dead_canary_was_reached),
 	};
 

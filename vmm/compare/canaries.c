@@ -65,9 +65,11 @@ static int make_file(struct canaries *c, struct err *e)
 		return err_errno(e, "make a directory for the canary");
 	memcpy(c->dir, dir, sizeof(dir));
 	snprintf(path, sizeof(path), "%s/" FILE_NAME, dir);
-	/* The wall is what is to keep it, not the file's mode. */
-	c->file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (c->file < 0 || chmod(dir, 0755) < 0 ||
+	/* For all to read, whatever the caller's umask: the wall is what is to
+	 * keep it, not the file's mode.  For its owner alone to write: who
+	 * changes it has his rights on the host, and is not just anybody. */
+	c->file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (c->file < 0 || fchmod(c->file, 0644) < 0 || chmod(dir, 0755) < 0 ||
 	    write_all(c->file, c->secret, sizeof(c->secret)) < 0)
 		return err_errno(e, "write the canary %s", path);
 	c->size = sizeof(c->secret);
