@@ -3,7 +3,15 @@ compared."""
 import json
 import os
 
+import host_state
 from harness import case
+
+# What no preparation lets reach this host: bombs are not run where no limit
+# holds them, nothing leaks into a command, and version 1 of the control groups
+# would have to be chosen at boot.  tests/compare/attempts shows these.
+UNREACHED = {'fork-bomb': 'not run', 'memory-bomb': 'not run', 'disk-bomb': 'not run',
+             'descriptor-bomb': 'not run', 'inode-bomb': 'not run',
+             'file-leaked': 'blocked', 'release-agent': 'blocked'}
 
 TREE = os.path.realpath(os.path.join(os.path.dirname(__file__), '../../..'))
 
@@ -34,3 +42,30 @@ def rules_on_a_bridge(t, wall):
     out = t.host('env', f'BULKHEAD={t.bulkhead}', f'BULKHEAD_KERNEL={t.kernels}/vmlinux', f'{TREE}/tests/walls/network',
                  '-w', wall, check=False)
     t.check('the cases', ', 0 failed' in out and ' 0 passed' not in out, out)
+
+
+@case(limit=400, root=True)
+def attempts_without_a_wall(t):
+    """Every attempt, as root and with nothing in between: all of them reach the
+    host, and it is unchanged afterwards."""
+    # What the lab's host lacks: a disk, drivers, device files in /tmp.  (The
+    # doctor, whom compare asks, would load tun.)
+    t.disk('raw', 1 << 20)
+    loop = t.host('losetup', '--show', '-f', 'raw').strip()
+    t.host('modprobe', '-a', 'iptable_filter', 'tun', 'fuse')
+    t.file('canary', b'untouched')
+    before, clock = host_state.look(), host_state.clock_error()
+    t.host('unshare', '--mount', 'sh', '-c', 'mount -o remount,bind,dev /tmp && exec "$@"', 'sh',
+           *('env', *(f'{k}={v}' for k, v in t.env.items())), t.bulkhead, 'compare', '--runs', '1',
+           '--walls', 'none', '--json', 'report')
+    t.check('the clock was set', abs(host_state.clock_error() - clock) < 1)
+    for line in host_state.differences(before, host_state.look()):
+        t.check('the host has changed', False, line)
+    t.same('the canary', t.read('canary'), b'untouched')
+    t.host('losetup', '-d', loop)
+    attempts = t.report('report')['attempts']
+    t.check('fewer than 30 attempts', len(attempts) >= 30, len(attempts))
+    for attempt in attempts:
+        outcome = attempt['walls']['none']
+        t.check(attempt['name'], outcome['verdict'] == UNREACHED.get(attempt['name'], 'reached'),
+                outcome)
