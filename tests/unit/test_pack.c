@@ -378,19 +378,19 @@ static void test_cache_is_private(void **state)
 	struct stat st;
 	char path[128];
 
-	assert_int_equal(cache_open(&c, &e), 0);
+	assert_int_equal(cache_open(&c, "rootfs", &e), 0);
 	assert_int_equal(fstat(c.fd, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 	cache_close(&c);
 	snprintf(path, sizeof(path), "%s/bulkhead/rootfs", p->top);
 	chmod(path, 0777);
-	assert_int_equal(cache_open(&c, &e), -EPERM);
+	assert_int_equal(cache_open(&c, "rootfs", &e), -EPERM);
 	assert_non_null(strstr(e.text, "writable"));
 	chmod(path, 0700);
 	/* A symbolic link in its place is not followed. */
 	assert_int_equal(rmdir(path), 0);
 	assert_int_equal(symlink("/tmp", path), 0);
-	assert_true(cache_open(&c, &e) < 0);
+	assert_true(cache_open(&c, "rootfs", &e) < 0);
 }
 
 static void test_cache_place(void **state)
@@ -401,7 +401,7 @@ static void test_cache_place(void **state)
 
 	setenv("XDG_CACHE_HOME", "relative", 1);
 	setenv("HOME", p->top, 1);
-	assert_int_equal(cache_open(&c, &e), 0);
+	assert_int_equal(cache_open(&c, "rootfs", &e), 0);
 	assert_non_null(strstr(c.path, "/.cache/bulkhead/rootfs"));
 	cache_close(&c);
 }
@@ -434,7 +434,7 @@ static void test_prune(void **state)
 	int locked, stale, used = -1;
 
 	(void)state;
-	assert_int_equal(cache_open(&c, &e), 0);
+	assert_int_equal(cache_open(&c, "rootfs", &e), 0);
 	fake_image(&c, "old", 1000);
 	fake_image(&c, "older", 900);
 	fake_image(&c, "new", 2000);
@@ -470,7 +470,7 @@ static void test_broken_image_is_dropped(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(cache_open(&c, &e), 0);
+	assert_int_equal(cache_open(&c, "rootfs", &e), 0);
 	fd = openat(c.fd, "k.erofs", O_RDWR | O_CREAT, 0600);
 	close(fd);
 	assert_int_equal(cache_find(&c, "k", &fd, &e), -ENOENT);
@@ -638,7 +638,7 @@ static void test_pending_signal_ends_packing(void **state)
 	sigprocmask(SIG_BLOCK, &set, &old);
 	raise(SIGTERM);
 
-	assert_int_equal(cache_open(&c, &e), 0);
+	assert_int_equal(cache_open(&c, "rootfs", &e), 0);
 	assert_int_equal(cache_begin(&c, "held", &holder, &e), 0);
 	assert_int_equal(cache_begin(&c, "held", &fd, &e), -EINTR);
 	cache_abandon(&c, "held");

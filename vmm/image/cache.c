@@ -67,7 +67,7 @@ static int make_path(char *path, struct err *e)
 	}
 }
 
-int cache_open(struct cache *c, struct err *e)
+int cache_open(struct cache *c, const char *name, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
 	char base[PATH_MAX];
@@ -77,9 +77,9 @@ int cache_open(struct cache *c, struct err *e)
 	base_path(base);
 	if (!base[0])
 		return err_set(e, ENOENT,
-			       "there is no place for packed directories: set XDG_CACHE_HOME or "
-			       "HOME to an absolute path");
-	r = snprintf(c->path, sizeof(c->path), "%s/bulkhead/rootfs", base);
+			       "there is no place for a cache: set XDG_CACHE_HOME or HOME to an "
+			       "absolute path");
+	r = snprintf(c->path, sizeof(c->path), "%s/bulkhead/%s", base, name);
 	if (r < 0 || (size_t)r + NAME_SIZE >= sizeof(c->path))
 		return err_set(e, ENAMETOOLONG, "the cache directory's path is too long");
 	r = make_path(c->path, e);

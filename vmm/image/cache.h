@@ -24,8 +24,12 @@ struct cache {
 	char path[PATH_MAX];
 };
 
-/* Open the user's cache, made where it is missing.  0 or -errno. */
-int cache_open(struct cache *c, struct err *e);
+/*
+ * Open the user's cache `name` ("rootfs" is the one of this file, "unpacked"
+ * that of unpack.h), made where it is missing.  0; -EPERM when others may write
+ * there; -errno.
+ */
+int cache_open(struct cache *c, const char *name, struct err *e);
 
 void cache_close(struct cache *c);
 

@@ -15,18 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/image/cache.h"
+#include "vmm/image/key.h"
 #include "vmm/image/mkfs.h"
 #include "vmm/image/tree.h"
 
 /* Changes whenever the same tree would be packed into another image. */
 #define PACK_FORMAT 1
-#define KEY_SIZE    (2 * SHA256_SIZE + 1)
-#define STEP_NS	    (20 * NS_PER_MS) /* longer than any kernel's tick */
 
 struct pack {
 	int dir_fd;
@@ -35,38 +33,6 @@ struct pack {
 	struct tree tree;
 	char key[KEY_SIZE];
 };
-
-static void make_key(struct pack *p)
-{
-	static const char digits[] = "0123456789abcdef";
-	const uint32_t format = PACK_FORMAT;
-	uint8_t digest[SHA256_SIZE];
-	struct sha256 h;
-
-	sha256_init(&h);
-	sha256_add(&h, &format, sizeof(format));
-	sha256_add(&h, p->tree.key, sizeof(p->tree.key));
-	sha256_final(&h, digest);
-	for (size_t i = 0; i < SHA256_SIZE; i++) {
-		p->key[2 * i] = digits[digest[i] >> 4];
-		p->key[2 * i + 1] = digits[digest[i] & 15];
-	}
-	p->key[2 * SHA256_SIZE] = '\0';
-}
-
-static void grow_older(const struct tree *t)
-{
-	struct timespec now, wait = { .tv_nsec = STEP_NS };
-	int64_t age;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	age = (int64_t)(now.tv_sec - t->newest.tv_sec);
-	if (age < 0 || age > 1) /* times from the future help nobody */
-		return;
-	age = age * (int64_t)NS_PER_S + (now.tv_nsec - t->newest.tv_nsec);
-	if (age >= 0 && age < (int64_t)STEP_NS)
-		nanosleep(&wait, NULL);
-}
 
 /* mkfs.erofs into KEY.tmp, and a second look at the tree. */
 static int fill(struct pack *p, struct err *e)
@@ -80,7 +46,7 @@ static int fill(struct pack *p, struct err *e)
 		image = NULL;
 		return err_set(e, ENOMEM, "out of memory");
 	}
-	grow_older(&p->tree);
+	key_settle(&p->tree.newest);
 	r = mkfs_erofs(p->dir_fd, p->tree.excluded, p->tree.nexcluded, image, e);
 	if (r < 0)
 		return r;
@@ -128,7 +94,7 @@ static int find_or_make(struct pack *p, int *ret_fd, struct err *e)
 	r = tree_scan(p->dir_fd, &p->cache_stat, &p->tree, e);
 	if (r < 0)
 		return r;
-	make_key(p);
+	key_make(PACK_FORMAT, p->tree.key, sizeof(p->tree.key), p->key);
 	r = cache_find(&p->cache, p->key, ret_fd, e);
 	if (r != -ENOENT)
 		return r;
@@ -151,7 +117,7 @@ int rootfs_pack(const char *dir, int *ret_image_fd, char **ret_path, struct err 
 	p.dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (p.dir_fd < 0)
 		return err_errno(e, "open %s", dir);
-	r = cache_open(&p.cache, e);
+	r = cache_open(&p.cache, "rootfs", e);
 	if (r == 0)
 		r = find_or_make(&p, &image, e);
 	if (r == 0 && asprintf(&path, "%s/%s.erofs", p.cache.path, p.key) < 0)

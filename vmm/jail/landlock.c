@@ -19,6 +19,7 @@
 #define ACCESS_EXECUTE	   (1ULL << 0)
 #define ACCESS_WRITE_FILE  (1ULL << 1)
 #define ACCESS_READ_FILE   (1ULL << 2)
+#define ACCESS_READ_DIR	   (1ULL << 3)
 #define ACCESS_REMOVE_DIR  (1ULL << 4)
 #define ACCESS_REMOVE_FILE (1ULL << 5)
 #define ACCESS_ABI_1	   ((1ULL << 13) - 1)
@@ -82,35 +83,87 @@ static int allow_open_file(int ruleset, int fd, uint64_t handled)
 	return 0;
 }
 
-int landlock_confine(const int *fds, unsigned int nfds, struct err *e)
+/* Everything of files that this kernel knows to forbid. */
+static int make_ruleset(struct ruleset *ret, struct err *e)
 {
 	long version = abi();
-	struct ruleset set = { .fs = ACCESS_ABI_2 };
-	struct path_beneath rule = { .access = 0 };
-	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int ruleset = -1;
-	int r = 0;
+	int fd;
 
+	*ret = (struct ruleset){ .fs = ACCESS_ABI_2 };
 	if (version >= ABI_TRUNCATE)
-		set.fs |= ACCESS_TRUNCATE;
+		ret->fs |= ACCESS_TRUNCATE;
 	if (version >= ABI_IOCTL_DEV)
-		set.fs |= ACCESS_IOCTL_DEV;
+		ret->fs |= ACCESS_IOCTL_DEV;
 	if (version >= ABI_SCOPED)
-		set.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
-	ruleset = (int)syscall(SYS_landlock_create_ruleset, &set, sizeof(set), 0);
-	if (root < 0 || ruleset < 0)
-		return err_errno(e, "make the Landlock rules");
-	rule.access = set.fs;
-	rule.fd = root;
+		ret->scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
+	fd = (int)syscall(SYS_landlock_create_ruleset, ret, sizeof(*ret), 0);
+	return fd < 0 ? err_errno(e, "make the Landlock rules") : fd;
+}
+
+static int allow_beneath(int ruleset, int fd, uint64_t access, struct err *e)
+{
+	const struct path_beneath rule = { .access = access, .fd = fd };
+
 	if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0) < 0)
 		return err_errno(e, "add a Landlock rule");
+	return 0;
+}
+
+static int restrict_self(int ruleset, const int *fds, unsigned int nfds, uint64_t handled,
+			 struct err *e)
+{
+	int r = 0;
+
 	for (unsigned int i = 0; r == 0 && i < nfds; i++)
-		r = allow_open_file(ruleset, fds[i], set.fs);
+		r = allow_open_file(ruleset, fds[i], handled);
 	if (r < 0)
 		return err_code(e, r, "add a Landlock rule for an open file");
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		return err_errno(e, "confine the process by Landlock");
 	return 0;
+}
+
+int landlock_confine(const int *fds, unsigned int nfds, struct err *e)
+{
+	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct ruleset set;
+	_cleanup_close_ int ruleset = make_ruleset(&set, e);
+	int r;
+
+	if (ruleset < 0)
+		return ruleset;
+	if (root < 0)
+		return err_errno(e, "open the root directory");
+	r = allow_beneath(ruleset, root, set.fs, e);
+	return r < 0 ? r : restrict_self(ruleset, fds, nfds, set.fs, e);
+}
+
+/* Reading and executing.  What is not there needs no leave. */
+static int allow_reading(int ruleset, const char *path, struct err *e)
+{
+	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
+	uint64_t access = ACCESS_READ_FILE | ACCESS_EXECUTE;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return 0;
+	if (S_ISDIR(st.st_mode))
+		access |= ACCESS_READ_DIR;
+	return allow_beneath(ruleset, fd, access, e);
+}
+
+int landlock_limit_files(const char *const *read, unsigned int nread, const int *fds,
+			 unsigned int nfds, int write, struct err *e)
+{
+	struct ruleset set;
+	_cleanup_close_ int ruleset = make_ruleset(&set, e);
+	int r = ruleset < 0 ? ruleset : 0;
+
+	for (unsigned int i = 0; r == 0 && i < nread; i++)
+		r = allow_reading(ruleset, read[i], e);
+	if (r == 0)
+		r = allow_beneath(ruleset, write, set.fs & ~ACCESS_EXECUTE, e);
+	return r < 0 ? r : restrict_self(ruleset, fds, nfds, set.fs, e);
 }
 
 int landlock_limit_removal(const int *dirs, unsigned int ndirs, struct err *e)
@@ -127,15 +180,10 @@ int landlock_limit_removal(const int *dirs, unsigned int ndirs, struct err *e)
 	if (ruleset < 0)
 		return err_errno(e, "make the Landlock rules");
 	for (unsigned int i = 0; i < ndirs; i++) {
-		struct path_beneath rule = {
-			.access = ACCESS_REMOVE_DIR | ACCESS_REMOVE_FILE,
-			.fd = dirs[i],
-		};
+		int r = allow_beneath(ruleset, dirs[i], ACCESS_REMOVE_DIR | ACCESS_REMOVE_FILE, e);
 
-		if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0) < 0)
-			return err_errno(e, "add a Landlock rule");
+		if (r < 0)
+			return r;
 	}
-	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
-		return err_errno(e, "confine the process by Landlock");
-	return 0;
+	return restrict_self(ruleset, NULL, 0, set.fs, e);
 }

@@ -21,6 +21,15 @@ int landlock_check(struct err *e);
 int landlock_confine(const int *fds, unsigned int nfds, struct err *e);
 
 /*
+ * From now on this process and what it will start read and execute only what is
+ * beneath the paths `read` (what is not there is left out) and the open files
+ * `fds`, and write, make and remove only beneath the open directory `write`.
+ * Needs no_new_privs.  0 or -errno.
+ */
+int landlock_limit_files(const char *const *read, unsigned int nread, const int *fds,
+			 unsigned int nfds, int write, struct err *e);
+
+/*
  * From now on this process removes files and directories beneath the open
  * directories `dirs` only, and makes none anywhere.  Needs no_new_privs.
  * 0; -EOPNOTSUPP where the kernel has no Landlock; -errno.

@@ -128,14 +128,6 @@ static int make_tree(struct jail_root *r, struct err *e)
 
 static int open_image(struct jail_root *r, struct err *e)
 {
-	if (geteuid() != 0)
-		return err_set(
-			e, EPERM,
-			"--rootfs %s is no directory, and only root can mount an image: "
-			"unpack it by fsck.erofs --extract (package erofs-utils), unsquashfs "
-			"(squashfs-tools) or debugfs -R rdump (e2fsprogs), or use "
-			"--isolation vm",
-			r->path);
 	if (r->rw)
 		return err_set(e, EINVAL,
 			       "--rootfs with rw is not for --isolation process and images: it "

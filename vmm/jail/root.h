@@ -21,11 +21,12 @@ struct jail_root {
 };
 
 /*
- * The directory or, for root, the image `path`, resolved with the caller's rights.  Who may mount
- * makes the overlay here, in a mount namespace of the calling process's own,
- * which it is left in: with the host's own rights an overlay knows more
- * (whiteouts and opaque directories on any kernel, and directories that have
- * other file systems mounted below).  0 or -errno; root_close() in any case.
+ * The directory or, for who may mount it, the image `path`, resolved with the
+ * caller's rights.  Who may mount makes the overlay here, in a mount namespace of
+ * the calling process's own, which it is left in: with the host's own rights an
+ * overlay knows more (whiteouts and opaque directories on any kernel, and
+ * directories that have other file systems mounted below).  0 or -errno;
+ * root_close() in any case.
  */
 int root_open(struct jail_root *r, const char *path, bool rw, struct err *e);
 

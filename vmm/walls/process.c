@@ -23,8 +23,10 @@
 
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
+#include "vmm/image/unpack.h"
 #include "vmm/jail/fd_message.h"
 #include "vmm/jail/filter.h"
+#include "vmm/jail/image_mount.h"
 #include "vmm/jail/landlock.h"
 #include "vmm/jail/rights.h"
 #include "vmm/jail/root.h"
@@ -40,6 +42,7 @@
 struct process_wall {
 	struct host_wall host; /* first: wall_ops' functions take it */
 	struct jail_root root;
+	struct unpacked unpacked; /* the image that `root` was */
 	uint64_t capabilities;
 	struct seccomp_code code; /* instead of FILTER_COMMAND, if there is one */
 };
@@ -211,7 +214,38 @@ static void process_free(struct wall *wall)
 	host_wall_close(&w->host);
 	seccomp_code_release(&w->code);
 	root_close(&w->root);
+	free(w->unpacked.path);
+	close_fd(&w->unpacked.lock);
 	free(w);
+}
+
+/* Is it an image that only others may mount? */
+static bool has_to_be_unpacked(const struct run_config *cfg)
+{
+	struct stat st;
+
+	return !cfg->root.rw && stat(cfg->root.path, &st) == 0 && !S_ISDIR(st.st_mode) &&
+	       (geteuid() != 0 || access("/dev/loop-control", R_OK | W_OK) < 0);
+}
+
+static int open_root(struct process_wall *w, struct err *e)
+{
+	const struct run_config *cfg = w->host.cfg;
+	_cleanup_close_ int image = -1;
+	int r;
+
+	if (!has_to_be_unpacked(cfg))
+		return root_open(&w->root, cfg->root.path, cfg->root.rw, e);
+	image = image_open(cfg->root.path, e);
+	if (image < 0)
+		return image;
+	r = rootfs_unpack(cfg->root.path, image, &w->unpacked, e);
+	if (r < 0)
+		return r;
+	log_warn("--isolation process: the image %s is unpacked, as only root mounts one: owners, "
+		 "device files and extended attributes of its files are lost",
+		 cfg->root.path);
+	return root_open(&w->root, w->unpacked.path, false, e);
 }
 
 static int open_parts(struct process_wall *w, struct err *e)
@@ -227,7 +261,7 @@ static int open_parts(struct process_wall *w, struct err *e)
 	w->capabilities = usual | cfg->cap_add;
 	if (cfg->seccomp_profile || (w->capabilities != usual && cfg->seccomp))
 		r = seccomp_code_request(cfg->seccomp_profile, w->capabilities, &w->code, e);
-	return r == 0 ? root_open(&w->root, cfg->root.path, cfg->root.rw, e) : r;
+	return r == 0 ? open_root(w, e) : r;
 }
 
 static struct wall *process_open(const struct run_config *cfg, const struct wall_console *console,
@@ -240,7 +274,7 @@ static struct wall *process_open(const struct run_config *cfg, const struct wall
 		return NULL;
 	}
 	host_wall_init(&w->host, cfg, console);
-	w->root.tree = w->root.image = -1;
+	w->root.tree = w->root.image = w->unpacked.lock = -1;
 	w->host.clone_flags = NAMESPACES;
 	w->host.forked = map_ids;
 	w->host.in.own_pids = true;
