@@ -106,7 +106,7 @@ $(B)/gen/guest-init: $(INIT_SRCS) $(INIT_HDRS)
 
 # The program that `bulkhead compare` runs behind every wall, likewise.
 WORKLOAD_SRCS := $(wildcard vmm/compare/workloads/*.c) vmm/image/sha256.c
-build/release/bulkhead-workload: $(WORKLOAD_SRCS) vmm/compare/workloads/workloads.h
+build/release/bulkhead-workload: $(WORKLOAD_SRCS) vmm/compare/workloads/workloads.h vmm/compare/disk_file.h
 	$(call say,MUSLCC,$@)
 	@mkdir -p $(@D)
 	$(Q)musl-gcc $(INIT_CFLAGS) -O2 $(WORKLOAD_SRCS) -o $@

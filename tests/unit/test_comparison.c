@@ -134,8 +134,13 @@ static void read_back(void **state)
 	(void)state;
 	fill(&c);
 	strcpy(c.wall[2].problem, "no \"KVM\"");
+	strcpy(c.host.disk, "tmpfs");
+	c.row[1].wall[2].n = 0;
+	strcpy(c.row[1].wall[2].why, "no <bridge>");
 	first = written(&c, 'j');
 	assert_int_equal(read_text(first, &d, NULL), 0);
+	assert_string_equal(d.host.disk, "tmpfs");
+	assert_string_equal(d.row[1].wall[2].why, "no <bridge>");
 	second = written(&d, 'j');
 	assert_string_equal(first, second);
 	free(first);
@@ -215,6 +220,8 @@ static void bad_reports(void **state)
 	refuse("\"comparison\": 1,", "", "no comparison's report");
 	refuse("\"name\": \"process\"", "\"name\": \"none\"", "two walls are called none");
 	refuse("\"process\": [", "\"other\": [", "not in the list");
+	refuse("\"missing\": {}", "\"missing\": {\"a\": \"b\"}", "not in the list");
+	refuse("\"missing\": {}", "\"missing\": {\"vm\": 1}", "'vm' is missing, or no text");
 	refuse("100.0", "-1", "no positive number");
 	refuse("100.0", "\"x\"", "no positive number");
 	refuse("\"seed\": 7", "\"seed\": \"7\"", "'seed'");
@@ -245,6 +252,34 @@ static void table_fits(void **state)
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		if (strlen(line) > 100)
 			fail_msg("%zu columns: %s", strlen(line), line);
+	free(text);
+	comparison_release(&c);
+}
+
+/* A reason is told once for a workload, in the table and the page, and not of a
+ * wall that cannot run at all. */
+static void reasons_are_told(void **state)
+{
+	struct comparison c;
+	char *text, *at;
+
+	(void)state;
+	fill(&c);
+	for (size_t i = 0; i < 2; i++)
+		for (size_t w = 1; w < 3; w++) {
+			strcpy(c.row[i].workload, "net");
+			c.row[i].wall[w].n = 0;
+			strcpy(c.row[i].wall[w].why, "no <bridge>");
+		}
+	strcpy(c.wall[1].problem, "it cannot");
+	text = written(&c, 't');
+	at = strstr(text, "vm has no net: no <bridge>");
+	assert_non_null(at);
+	assert_null(strstr(at + 10, "has no net"));
+	assert_null(strstr(text, "process has no net"));
+	free(text);
+	text = written(&c, 'h');
+	assert_non_null(strstr(text, "no &lt;bridge&gt;"));
 	free(text);
 	comparison_release(&c);
 }
@@ -286,15 +321,11 @@ static void emulated_is_labelled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(verdicts),
-		cmocka_unit_test(small_differences_are_none),
-		cmocka_unit_test(read_back),
-		cmocka_unit_test(nothing_measured),
-		cmocka_unit_test(attempts_read_back),
-		cmocka_unit_test(bad_reports),
-		cmocka_unit_test(table_fits),
-		cmocka_unit_test(page_escapes),
-		cmocka_unit_test(emulated_is_labelled),
+		cmocka_unit_test(verdicts),	      cmocka_unit_test(small_differences_are_none),
+		cmocka_unit_test(read_back),	      cmocka_unit_test(nothing_measured),
+		cmocka_unit_test(attempts_read_back), cmocka_unit_test(bad_reports),
+		cmocka_unit_test(table_fits),	      cmocka_unit_test(reasons_are_told),
+		cmocka_unit_test(page_escapes),	      cmocka_unit_test(emulated_is_labelled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

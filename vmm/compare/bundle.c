@@ -33,20 +33,21 @@ static int run_spec(const char *runtime, const char *dir, struct err *e)
 	return status == 0 ? 0 : err_set(e, EIO, "'%s spec' failed", runtime);
 }
 
-static int change(json_t *spec, const char *root, const char *const *command, size_t n)
+static int change(json_t *spec, const struct bundle *bundle)
 {
 	json_t *process = json_object_get(spec, "process"), *args = json_array();
+	json_t *root = json_object_get(spec, "root");
 	int r = 0;
 
-	for (size_t i = 0; i < n; i++)
-		r |= json_array_append_new(args, json_string(command[i]));
+	for (size_t i = 0; i < bundle->n; i++)
+		r |= json_array_append_new(args, json_string(bundle->command[i]));
 	r |= json_object_set_new(process, "args", args);
 	r |= json_object_set_new(process, "terminal", json_false());
-	return r | json_object_set_new(json_object_get(spec, "root"), "path", json_string(root));
+	r |= json_object_set_new(root, "readonly", json_boolean(!bundle->writable));
+	return r | json_object_set_new(root, "path", json_string(bundle->root));
 }
 
-int bundle_write(const char *runtime, const char *dir, const char *root, const char *const *command,
-		 size_t n, struct err *e)
+int bundle_write(const char *runtime, const char *dir, const struct bundle *bundle, struct err *e)
 {
 	char path[PATH_MAX];
 	json_error_t error;
@@ -62,8 +63,7 @@ int bundle_write(const char *runtime, const char *dir, const char *root, const c
 	if (r < 0)
 		return r;
 	spec = json_load_file(path, 0, &error);
-	if (!spec || change(spec, root, command, n) != 0 ||
-	    json_dump_file(spec, path, JSON_INDENT(1)) < 0)
+	if (!spec || change(spec, bundle) != 0 || json_dump_file(spec, path, JSON_INDENT(1)) < 0)
 		r = err_set(e, EIO, "write %s", path);
 	json_decref(spec);
 	return r;

@@ -5,13 +5,20 @@
 #ifndef COMPARE_BUNDLE_H
 #define COMPARE_BUNDLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "vmm/base/err.h"
 
+struct bundle {
+	const char *root;
+	bool writable; /* the root */
+	const char *const *command;
+	size_t n;
+};
+
 /* Write `dir`/config.json; `dir` is made when it is missing.  `runtime` is the
  * path of its program.  0; -errno and *e. */
-int bundle_write(const char *runtime, const char *dir, const char *root, const char *const *command,
-		 size_t n, struct err *e);
+int bundle_write(const char *runtime, const char *dir, const struct bundle *bundle, struct err *e);
 
 #endif

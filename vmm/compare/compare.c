@@ -9,6 +9,7 @@
 
 #include "vmm/base/util.h"
 #include "vmm/compare/crowd.h"
+#include "vmm/compare/disk.h"
 #include "vmm/compare/host.h"
 #include "vmm/compare/measure.h"
 #include "vmm/compare/place.h"
@@ -17,50 +18,27 @@
 #include "vmm/compare/strength.h"
 #include "vmm/compare/suite.h"
 #include "vmm/compare/wall_command.h"
+#include "vmm/compare/work.h"
 
 #define RUN_LIMIT_NS (120 * NS_PER_S)
 #define QUICK_RUNS   10
 #define FULL_RUNS    30
-/* Of what takes longer than the others; the quick suite has minutes. */
-#define MEMORY_RUNS  5
-#define QUICK_PAIRS  3
-#define WORKS	     24
-
-/* One kind of work: a workload, or the user's command. */
-struct work {
-	const struct suite_workload *workload; /* NULL: the user's */
-	const char *argv[2];
-	const char *const *command;
-	size_t n;
-	bool memory;			 /* sampled in runs whose times are not kept */
-	int crowd;			 /* index into suite_crowd: several at once; -1 */
-	int pair;			 /* index into suite_pairs: beside a neighbour; -1 */
-	const struct suite_quota *quota; /* or NULL */
-};
 
 struct campaign {
 	const struct compare_config *cfg;
 	struct comparison *c;
 	struct wall_setup setup;
+	struct wall_disk disk;
+	char no_disk[COMPARE_WHY]; /* why there is none */
 	struct work work[WORKS];
 	size_t nwork;
+	bool full;
 	struct measured *got;
 	int status[COMPARE_WALLS]; /* the command's, when each wall was tried */
 	unsigned int serial;
 	int signal_fd;
 	struct progress progress;
 };
-
-static const char *work_name(const struct work *w)
-{
-	return w->workload ? w->workload->name : "command";
-}
-
-/* Are its figures taken from outside? */
-static bool is_outside(const struct work *w)
-{
-	return !w->workload || w->workload->outside;
-}
 
 /* --- what a run gives --- */
 
@@ -156,15 +134,11 @@ static int make_command(struct campaign *k, const struct work *w, size_t wall,
 	int r;
 
 	k->setup.limits = w->quota ? w->quota->limit : NULL;
+	k->setup.disk = w->disk ? &k->disk : NULL;
 	r = wall_command_make(&k->setup, k->c->wall[wall].name, command, n, k->serial++, ret, e);
 	k->setup.limits = NULL;
+	k->setup.disk = NULL;
 	return r;
-}
-
-/* Limits are options of our own walls. */
-static bool is_for(const struct campaign *k, const struct work *w, size_t wall)
-{
-	return !w->quota || wall_command_is_ours(k->c->wall[wall].name);
 }
 
 /* The victim's `request` beside its neighbour. */
@@ -245,13 +219,13 @@ static int run_and_keep(struct campaign *k, const struct work *w, size_t wall, s
 		n = 1;
 		r = keep(k, work_name(w), &suite_share, wall,
 			 100 * (double)k->got->cpu_ns / (double)k->got->exit_ns);
-	} else if (is_outside(w))
+	} else if (work_is_outside(w))
 		r = keep_outside(k, w, wall);
 	else
 		r = keep_lines(k, w, wall, &n);
 	if (r < 0)
 		return err_code(e, r, "keep a value");
-	if (!is_outside(w) && n == 0)
+	if (!work_is_outside(w) && n == 0)
 		note_failure(k, wall, "the workload printed no figure");
 	return 0;
 }
@@ -304,52 +278,50 @@ static int try_walls(struct campaign *k, struct err *e)
 
 /* --- the campaign --- */
 
-/* Are times taken from outside? */
-static bool times_outside(const struct work *w)
+static struct compare_row *row_of(struct campaign *k, const struct work *w,
+				  const struct suite_quantity *q)
 {
-	return is_outside(w) && !w->memory && w->crowd < 0;
+	return comparison_row(k->c, work_name(w), q->name, q->unit, q->higher);
 }
 
-/* Of a pair only what its victim prints. */
-static bool is_of(const struct work *w, const struct suite_quantity *q)
+/* Why the rows of that work have no value behind that wall. */
+static void explain(struct campaign *k, const struct work *w, size_t wall, const char *why)
 {
-	const char *beside = w->pair < 0 ? "" : strchr(suite_pairs[w->pair].victim, '-') + 1;
+	const struct suite_quantity *q[WORK_QUANTITIES];
+	size_t n = work_quantities(w, q);
 
-	return !(w->quota && w->quota->share) && strncmp(q->name, beside, strlen(beside)) == 0;
+	for (size_t i = 0; i < n; i++) {
+		struct compare_row *row = row_of(k, w, q[i]);
+
+		if (row)
+			snprintf(row->wall[wall].why, sizeof(row->wall[wall].why), "%s", why);
+	}
+}
+
+/* Why that work is not run behind that wall, or NULL. */
+static const char *unfit(const struct campaign *k, const struct work *w, size_t wall)
+{
+	if (w->disk && k->no_disk[0])
+		return k->no_disk;
+	return work_unfit(w, k->c->wall[wall].name);
 }
 
 /* In an order for readers, not in the random one of the runs. */
 static void make_rows(struct campaign *k)
 {
-	static const struct suite_quantity *const outside[] = { &suite_first_byte, &suite_exit,
-								&suite_cpu };
-
 	for (size_t i = 0; i < k->nwork; i++) {
-		const struct work *w = &k->work[i];
-		const char *name = work_name(w);
-		const struct suite_quantity *q = &suite_memory;
+		const struct suite_quantity *q[WORK_QUANTITIES];
+		size_t n = work_quantities(&k->work[i], q);
 
-		if (w->crowd >= 0)
-			q = &suite_crowd[w->crowd];
-		if (w->quota && w->quota->share)
-			q = &suite_share;
-		if (w->memory || w->crowd >= 0 || q == &suite_share)
-			comparison_row(k->c, name, q->name, q->unit, q->higher);
-		for (size_t j = 0; j < ARRAY_SIZE(outside) && times_outside(w); j++)
-			comparison_row(k->c, name, outside[j]->name, outside[j]->unit,
-				       outside[j]->higher);
-		for (q = suite_quantities; q < suite_quantities + suite_nquantities; q++)
-			if (strcmp(q->workload, name) == 0 && is_of(w, q))
-				comparison_row(k->c, name, q->name, q->unit, q->higher);
+		for (size_t j = 0; j < n; j++)
+			row_of(k, &k->work[i], q[j]);
+		for (size_t w = 0; w < k->c->nwalls; w++) {
+			const char *why = unfit(k, &k->work[i], w);
+
+			if (why)
+				explain(k, &k->work[i], w, why);
+		}
 	}
-}
-
-/* How often is it run at the most? */
-static uint32_t most_runs(const struct campaign *k, const struct work *w)
-{
-	if (w->pair >= 0 || w->quota)
-		return strcmp(k->c->suite, "quick") == 0 ? QUICK_PAIRS : MEMORY_RUNS;
-	return is_outside(w) && !times_outside(w) ? MEMORY_RUNS : UINT32_MAX;
 }
 
 static int run_all(struct campaign *k, struct err *e)
@@ -369,8 +341,8 @@ static int run_all(struct campaign *k, struct err *e)
 			size_t wall = order[i] % walls;
 
 			progress_step(&k->progress, k->c->wall[wall].name);
-			if (k->c->wall[wall].problem[0] || !is_for(k, w, wall) ||
-			    round >= most_runs(k, w))
+			if (k->c->wall[wall].problem[0] || unfit(k, w, wall) ||
+			    round >= work_most_runs(w, k->full))
 				continue;
 			r = run_and_keep(k, w, wall, e);
 			if (k->got->interrupted)
@@ -413,58 +385,6 @@ static int choose_walls(struct campaign *k, struct err *e)
 	return k->c->nwalls ? 0 : err_set(e, EINVAL, "no wall is named");
 }
 
-static void add_work(struct campaign *k, const struct suite_workload *workload, bool memory)
-{
-	struct work *w = &k->work[k->nwork++];
-
-	w->workload = workload;
-	w->memory = memory;
-	w->crowd = w->pair = -1;
-	w->command = k->cfg->command;
-	w->n = k->cfg->ncommand;
-	if (workload) {
-		w->argv[0] = PLACE_WORKLOAD;
-		w->argv[1] = workload->name;
-		w->command = w->argv;
-		w->n = 2;
-	}
-}
-
-static void add_crowds(struct campaign *k, const struct suite_workload *workload)
-{
-	for (int i = 0; i < SUITE_CROWDS; i++) {
-		struct work *w = &k->work[k->nwork];
-
-		add_work(k, workload, false);
-		w->crowd = i;
-		w->argv[1] = "wait";
-	}
-}
-
-static void add_pairs(struct campaign *k, const struct suite_workload *workload, bool full)
-{
-	for (int i = 0; i < SUITE_PAIRS; i++) {
-		struct work *w = &k->work[k->nwork];
-
-		if (!full && !suite_pairs[i].quick)
-			continue;
-		add_work(k, workload, false);
-		w->pair = i;
-		w->argv[1] = suite_pairs[i].victim;
-	}
-}
-
-static void add_quotas(struct campaign *k, const struct suite_workload *workload)
-{
-	for (int i = 0; i < SUITE_QUOTAS; i++) {
-		struct work *w = &k->work[k->nwork];
-
-		add_work(k, workload, false);
-		w->quota = &suite_quotas[i];
-		w->argv[1] = suite_quotas[i].workload;
-	}
-}
-
 static int choose_work(struct campaign *k, struct err *e)
 {
 	const char *suite = k->cfg->suite;
@@ -472,6 +392,7 @@ static int choose_work(struct campaign *k, struct err *e)
 
 	if (suite && !full && strcmp(suite, "quick") != 0)
 		return err_set(e, EINVAL, "there is no suite '%.32s': quick or full", suite);
+	k->full = full;
 	k->c->runs = k->cfg->runs ? k->cfg->runs : full ? FULL_RUNS : QUICK_RUNS;
 	if (k->cfg->command) {
 		for (size_t i = 0; i < k->cfg->ncommand; i++) {
@@ -481,22 +402,23 @@ static int choose_work(struct campaign *k, struct err *e)
 			snprintf(k->c->command + n, sizeof(k->c->command) - n, "%s%s", i ? " " : "",
 				 printable(shown, sizeof(shown), k->cfg->command[i]));
 		}
-		add_work(k, NULL, false);
-		add_work(k, NULL, true);
+		k->nwork = work_of_command(k->cfg->command, k->cfg->ncommand, k->work);
 		return 0;
 	}
 	snprintf(k->c->suite, sizeof(k->c->suite), "%s", full ? "full" : "quick");
-	for (size_t i = 0; i < suite_nworkloads; i++)
-		if (strcmp(suite_workloads[i].name, "density") == 0 && full)
-			add_crowds(k, &suite_workloads[i]);
-		else if (strcmp(suite_workloads[i].name, "neighbour") == 0)
-			add_pairs(k, &suite_workloads[i], full);
-		else if (strcmp(suite_workloads[i].name, "quota") == 0)
-			add_quotas(k, &suite_workloads[i]);
-		else if (full || suite_workloads[i].quick)
-			add_work(k, &suite_workloads[i],
-				 strcmp(suite_workloads[i].name, "idle") == 0);
+	k->nwork = work_of_suite(full, k->work);
 	return 0;
+}
+
+/* What some works need and others do not: their rows say what is missing. */
+static void prepare(struct campaign *k)
+{
+	struct err why = { "" };
+
+	if (k->cfg->command)
+		return;
+	if (disk_make(&k->setup, &k->disk, k->c->host.disk, &why) < 0)
+		snprintf(k->no_disk, sizeof(k->no_disk), "there is no disk: %.130s", why.text);
 }
 
 static void stamp(struct comparison *c, uint64_t seed)
@@ -538,6 +460,7 @@ int compare_run(const struct compare_config *cfg, struct comparison *ret, struct
 	r = place_make(cfg->program, cfg->rootfs, cfg->command == NULL, &k->setup, e);
 	if (r == 0) {
 		host_describe(k->setup.program, k->signal_fd, &ret->host);
+		prepare(k);
 		r = try_walls(k, e);
 		if (r == 0)
 			r = run_all(k, e);

@@ -18,10 +18,12 @@
 #define COMPARE_TEXT	 320
 #define COMPARE_ATTEMPTS 128
 #define COMPARE_OUTCOME	 48
+#define COMPARE_WHY	 160
 
 struct compare_series {
 	double *value; /* in the order in which they were measured */
 	size_t n, room;
+	char why[COMPARE_WHY]; /* there is none, where that is known; "" */
 };
 
 /* One quantity of one workload. */
@@ -60,6 +62,7 @@ struct compare_host {
 	char cpu[COMPARE_TEXT], kernel[COMPARE_TEXT], mitigations[COMPARE_TEXT];
 	char backend[COMPARE_NAME]; /* the KVM module; "" when there is none */
 	char label[COMPARE_NAME];   /* "hardware", "software", "emulated (TCG)" */
+	char disk[COMPARE_NAME];    /* what the rows of "disk" are about; "" */
 	uint32_t cores;
 	double load; /* of one minute, before */
 };

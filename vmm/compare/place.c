@@ -67,20 +67,18 @@ static int copy_helper(const char *program, const char *name, const char *root, 
 	return fchmod(to, 0755) < 0 ? err_errno(e, "%s", path) : 0;
 }
 
-static int make_root(struct wall_setup *setup, struct err *e)
+int place_make_root(const char *program, const char *root, struct err *e)
 {
 	static const char *const names[] = { "", "/proc", "/sys", "/dev", "/tmp", "/run" };
 	char path[PATH_MAX];
-	int r = join(setup->root, setup->scratch, "/root", e);
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++) {
-		r = join(path, setup->root, names[i], e);
+		r = join(path, root, names[i], e);
 		if (r == 0 && mkdir(path, 0755) < 0)
 			r = err_errno(e, "make %s", path);
 	}
-	if (r == 0)
-		r = copy_helper(setup->program, PLACE_WORKLOAD, setup->root, e);
-	return r < 0 ? r : copy_helper(setup->program, PLACE_ATTEMPT, setup->root, e);
+	return r < 0 ? r : copy_helper(program, PLACE_WORKLOAD, root, e);
 }
 
 int place_make(const char *program, const char *rootfs, bool with_workload, struct wall_setup *ret,
@@ -102,8 +100,12 @@ int place_make(const char *program, const char *rootfs, bool with_workload, stru
 	/* An instance that is not root's looks into it. */
 	if (chmod(path, 0755) < 0)
 		return err_errno(e, "%s", path);
-	if (with_workload)
-		return make_root(ret, e);
+	if (with_workload) {
+		r = join(ret->root, ret->scratch, "/root", e);
+		if (r == 0)
+			r = place_make_root(ret->program, ret->root, e);
+		return r < 0 ? r : copy_helper(ret->program, PLACE_ATTEMPT, ret->root, e);
+	}
 	if (!realpath(rootfs, ret->root))
 		return err_errno(e, "the root directory %s", rootfs);
 	if (stat(ret->root, &st) < 0 || !S_ISDIR(st.st_mode))

@@ -22,6 +22,10 @@
 int place_make(const char *program, const char *rootfs, bool with_workload, struct wall_setup *ret,
 	       struct err *e);
 
+/* A root directory `root` with nothing but the workload program.  0; -ENOENT,
+ * -errno and *e. */
+int place_make_root(const char *program, const char *root, struct err *e);
+
 /* Remove what was made. */
 void place_remove(struct wall_setup *setup);
 

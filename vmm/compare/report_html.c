@@ -95,6 +95,8 @@ static void host(const struct comparison *c, FILE *out)
 	fprintf(out, ", %u cores, load %.2f before; ", h->cores, h->load);
 	element(out, "", h->kernel, ".</p>\n");
 	element(out, "<p class=\"soft\">Mitigations: ", h->mitigations, "</p>\n");
+	if (h->disk[0])
+		element(out, "<p>The rows of disk: ", h->disk, ".</p>\n");
 	if (h->label[0]) {
 		element(out, advice_is_hardware(c) ? "<p>" : "<p class=\"label\">", "KVM: ", "");
 		element(out, "", h->backend, ", ");
@@ -127,14 +129,14 @@ static void advice(const struct comparison *c, const struct analysis *a, FILE *o
 	}
 }
 
-static void cell(const struct finding *f, FILE *out)
+static void cell(const struct finding *f, const struct compare_series *s, FILE *out)
 {
 	static const char *const classes[] = { "", "", "better", "worse" };
 	static const char *const words[] = { "", "no difference", "better", "worse" };
 	char median[32], low[32], high[32];
 
 	if (f->n == 0) {
-		fputs("<td class=\"soft\">-</td>", out);
+		element(out, "<td class=\"soft text\">", s->why[0] ? s->why : "-", "</td>");
 		return;
 	}
 	fprintf(out, "<td>%s <span class=\"soft\">[%s, %s]</span>", figure(median, f->median),
@@ -165,7 +167,7 @@ static void table(const struct comparison *c, const struct analysis *a, FILE *ou
 		element(out, "", c->row[i].quantity, "</th>");
 		element(out, "<td>", c->row[i].unit, "</td>");
 		for (size_t w = 0; w < c->nwalls; w++)
-			cell(&a->row[i][w], out);
+			cell(&a->row[i][w], &c->row[i].wall[w], out);
 		fputs("</tr>\n", out);
 	}
 	fputs("</tbody></table></div>\n", out);

@@ -26,16 +26,21 @@ static json_t *rows_of(const struct comparison *c)
 
 	for (size_t i = 0; i < c->nrows; i++) {
 		const struct compare_row *row = &c->row[i];
-		json_t *walls = json_object();
+		json_t *walls = json_object(), *why = json_object();
 
-		for (size_t w = 0; w < c->nwalls; w++)
+		for (size_t w = 0; w < c->nwalls; w++) {
 			if (row->wall[w].n)
 				json_object_set_new(walls, c->wall[w].name,
 						    values_of(&row->wall[w]));
-		json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:b, s:o}", "workload",
-						      row->workload, "quantity", row->quantity,
-						      "unit", row->unit, "higher_is_better",
-						      row->higher, "values", walls));
+			else if (row->wall[w].why[0])
+				json_object_set_new(why, c->wall[w].name,
+						    json_string(row->wall[w].why));
+		}
+		json_array_append_new(rows,
+				      json_pack("{s:s, s:s, s:s, s:b, s:o, s:o}", "workload",
+						row->workload, "quantity", row->quantity, "unit",
+						row->unit, "higher_is_better", row->higher,
+						"values", walls, "missing", why));
 	}
 	return rows;
 }
@@ -74,9 +79,10 @@ static json_t *attempts_of(const struct comparison *c)
 int report_write_json(const struct comparison *c, FILE *out, struct err *e)
 {
 	const struct compare_host *h = &c->host;
-	json_t *host = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:f}", "cpu", h->cpu, "kernel",
-				 h->kernel, "mitigations", h->mitigations, "kvm", h->backend,
-				 "kvm_kind", h->label, "cores", (int)h->cores, "load", h->load);
+	json_t *host = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:f, s:s}", "cpu", h->cpu,
+				 "kernel", h->kernel, "mitigations", h->mitigations, "kvm",
+				 h->backend, "kvm_kind", h->label, "cores", (int)h->cores, "load",
+				 h->load, "disk", h->disk);
 	json_t *report = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:i, s:b, s:o, s:o, s:o, s:o}",
 				   "comparison", REPORT_VERSION, "bulkhead", c->version, "started",
 				   c->started, "suite", c->suite, "command", c->command, "seed",
@@ -118,6 +124,13 @@ static int number_field(json_t *of, const char *key, double max, double *ret, st
 	return 0;
 }
 
+/* What reports have had since later only: "" where it is missing. */
+static int later_text_field(json_t *of, const char *key, char *out, size_t size, struct err *e)
+{
+	out[0] = '\0';
+	return json_object_get(of, key) ? text_field(of, key, out, size, e) : 0;
+}
+
 static int read_host(json_t *host, struct compare_host *h, struct err *e)
 {
 	double cores = 0;
@@ -135,6 +148,8 @@ static int read_host(json_t *host, struct compare_host *h, struct err *e)
 		r = number_field(host, "cores", 1e6, &cores, e);
 	if (r == 0)
 		r = number_field(host, "load", 1e6, &h->load, e);
+	if (r == 0)
+		r = later_text_field(host, "disk", h->disk, sizeof(h->disk), e);
 	h->cores = (uint32_t)cores;
 	return r;
 }
@@ -187,6 +202,26 @@ static int read_values(json_t *values, struct compare_series *s, struct err *e)
 	return 0;
 }
 
+/* Why a wall has none. */
+static int read_missing(json_t *missing, const struct comparison *c, struct compare_row *row,
+			struct err *e)
+{
+	const char *name;
+	json_t *why;
+	int r = 0;
+
+	json_object_foreach(missing, name, why)
+	{
+		int w = comparison_wall(c, name);
+
+		if (r == 0 && w < 0)
+			r = err_set(e, EINVAL, "'missing' has a wall that is not in the list");
+		if (r == 0)
+			r = text_field(missing, name, row->wall[w].why, COMPARE_WHY, e);
+	}
+	return r;
+}
+
 static int read_row(json_t *from, struct comparison *c, struct err *e)
 {
 	char workload[COMPARE_NAME], quantity[COMPARE_NAME], unit[16];
@@ -216,7 +251,7 @@ static int read_row(json_t *from, struct comparison *c, struct err *e)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return read_missing(json_object_get(from, "missing"), c, row, e);
 }
 
 static int read_outcome(json_t *from, struct compare_outcome *o, struct err *e)

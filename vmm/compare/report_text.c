@@ -54,6 +54,8 @@ static void write_head(const struct comparison *c, FILE *out)
 			advice_is_hardware(c)
 				? ""
 				: " The ratios of vm here are not those of hardware.");
+	if (h->disk[0])
+		fprintf(out, "Disk: %s.\n", h->disk);
 	fprintf(out, "%u runs of each, in random order (seed %lu); medians%s.\n\n", c->runs,
 		(unsigned long)c->seed, c->complete ? "" : "; INTERRUPTED, this is what was done");
 }
@@ -105,6 +107,26 @@ static void write_rows(const struct comparison *c, const struct analysis *a, FIL
 			c->wall[w].name);
 }
 
+/* Each reason once for a workload, though all of its rows have it. */
+static void write_missing(const struct comparison *c, FILE *out)
+{
+	for (size_t w = 0; w < c->nwalls; w++)
+		for (size_t i = 0; i < c->nrows; i++) {
+			const struct compare_row *row = &c->row[i], *before = row - (i > 0);
+			bool known = c->wall[w].problem[0] || row->wall[w].n;
+			const char *why = known ? "" : row->wall[w].why;
+			char text[4 * COMPARE_TEXT];
+
+			if (!why[0] ||
+			    (before != row && strcmp(before->workload, row->workload) == 0 &&
+			     strcmp(before->wall[w].why, why) == 0))
+				continue;
+			snprintf(text, sizeof(text), "%s has no %s: %s", c->wall[w].name,
+				 row->workload, why);
+			wrapped(out, text);
+		}
+}
+
 void report_write_text(const struct comparison *c, const struct analysis *a, FILE *out)
 {
 	char text[ADVICE_TEXT];
@@ -119,6 +141,7 @@ void report_write_text(const struct comparison *c, const struct analysis *a, FIL
 		"Holm's\n"
 		"correction over all rows at 5 %%, and by more than 2 %%.\n",
 		a->base < 0 ? "nothing" : c->wall[a->base].name);
+	write_missing(c, out);
 	for (size_t w = 0; w < c->nwalls; w++) {
 		if (c->wall[w].problem[0]) {
 			snprintf(text, sizeof(text), "%s cannot run here: %s", c->wall[w].name,

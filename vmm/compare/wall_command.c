@@ -60,24 +60,44 @@ static void add(struct wall_command *c, size_t *n, ...)
 	c->argv[*n] = NULL;
 }
 
+static const char *root_of(const struct wall_setup *setup)
+{
+	return setup->disk ? setup->disk->root : setup->root;
+}
+
 /* The program's file in the root directory, for the wall that has no root. */
 static int in_root(const struct wall_setup *setup, const char *program, char out[PATH_MAX],
 		   struct err *e)
 {
-	int n = snprintf(out, PATH_MAX, "%s/%s", setup->root, program);
+	int n = snprintf(out, PATH_MAX, "%s/%s", root_of(setup), program);
 	int r = 0;
 
 	if (strchr(program, '/') == NULL)
-		r = search(setup->root, program, out);
+		r = search(root_of(setup), program, out);
 	else if (n >= PATH_MAX || access(out, X_OK) < 0)
 		r = -ENOENT;
-	return r < 0 ? err_set(e, ENOENT, "%s is no program in %s", program, setup->root) : 0;
+	return r < 0 ? err_set(e, ENOENT, "%s is no program in %s", program, root_of(setup)) : 0;
+}
+
+/* Where the command finds its disk; NULL: it is given none. */
+static const char *disk_path(const struct wall_setup *setup, const char *wall)
+{
+	if (!setup->disk)
+		return NULL;
+	if (strcmp(wall, "none") == 0)
+		return setup->disk->file;
+	/* The second one: the first is the root file system. */
+	return strcmp(wall, "vm") == 0 ? "/dev/vdb" : WALL_DISK_PATH;
 }
 
 static int make_container(const struct wall_setup *setup, const char *runtime,
 			  const char *const *command, size_t n, unsigned int serial,
 			  struct wall_command *ret, struct err *e)
 {
+	const char *args[WALL_COMMAND_ARGS];
+	struct bundle bundle = {
+		.root = root_of(setup), .writable = setup->disk, .command = args, .n = n
+	};
 	size_t at = 0;
 	int r;
 
@@ -87,7 +107,10 @@ static int make_container(const struct wall_setup *setup, const char *runtime,
 	if (snprintf(ret->text, sizeof(ret->text), "%s/%s-%u", setup->scratch, runtime,
 		     serial % BUNDLES) >= (int)sizeof(ret->text))
 		return err_set(e, ENAMETOOLONG, "%s", setup->scratch);
-	r = bundle_write(ret->program, ret->text, setup->root, command, n, e);
+	memcpy(args, command, n * sizeof(*args));
+	if (setup->disk)
+		args[bundle.n++] = disk_path(setup, runtime);
+	r = bundle_write(ret->program, ret->text, &bundle, e);
 	if (r < 0)
 		return r;
 	snprintf(ret->name, sizeof(ret->name), "bulkhead-compare-%d-%u", (int)getpid(), serial);
@@ -101,9 +124,33 @@ static int make_bwrap(const struct wall_setup *setup, struct wall_command *ret, 
 	if (search("", "bwrap", ret->program) < 0)
 		return err_set(e, ENOENT, "bwrap is not installed");
 	add(ret, at, ret->program, "--unshare-all", "--die-with-parent", "--new-session",
-	    "--cap-drop", "ALL", "--hostname", "bulkhead", "--ro-bind", setup->root, "/", "--proc",
-	    "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run", NULL);
+	    "--cap-drop", "ALL", "--hostname", "bulkhead", setup->disk ? "--bind" : "--ro-bind",
+	    root_of(setup), "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs",
+	    "/run", NULL);
 	return 0;
+}
+
+/* One of Bulkhead's own. */
+static int make_ours(const struct wall_setup *setup, const char *wall, const char *program,
+		     struct wall_command *ret, size_t *at, struct err *e)
+{
+	bool vm = strcmp(wall, "vm") == 0;
+	int r = 0;
+
+	add(ret, at, setup->program, "run", "--isolation", wall, NULL);
+	if (strcmp(wall, "none") == 0)
+		r = in_root(setup, program, ret->text, e);
+	else
+		add(ret, at, "--rootfs",
+		    setup->disk && !vm ? setup->disk->writable_root : setup->root, NULL);
+	if (setup->disk && vm)
+		add(ret, at, "--disk", setup->disk->image, NULL);
+	for (size_t i = 0; setup->limits && setup->limits[i]; i++)
+		add(ret, at, setup->limits[i], NULL);
+	if (setup->bounded)
+		add(ret, at, "--pids", "64", "--memory", "64M", NULL);
+	add(ret, at, "--", NULL);
+	return r;
 }
 
 int wall_command_make(const struct wall_setup *setup, const char *wall, const char *const *command,
@@ -119,21 +166,13 @@ int wall_command_make(const struct wall_setup *setup, const char *wall, const ch
 		return err_set(e, ENOTSUP, "%s is given no limits here", wall);
 	if (strcmp(wall, "crun") == 0 || strcmp(wall, "runc") == 0)
 		return make_container(setup, wall, command, n, serial, ret, e);
-	if (strcmp(wall, "bwrap") == 0) {
+	if (strcmp(wall, "bwrap") == 0)
 		r = make_bwrap(setup, ret, &at, e);
-	} else {
-		add(ret, &at, setup->program, "run", "--isolation", wall, NULL);
-		if (strcmp(wall, "none") == 0)
-			r = in_root(setup, command[0], ret->text, e);
-		else
-			add(ret, &at, "--rootfs", setup->root, NULL);
-		for (size_t i = 0; setup->limits && setup->limits[i]; i++)
-			add(ret, &at, setup->limits[i], NULL);
-		if (setup->bounded)
-			add(ret, &at, "--pids", "64", "--memory", "64M", NULL);
-		add(ret, &at, "--", NULL);
-	}
+	else
+		r = make_ours(setup, wall, command[0], ret, &at, e);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		add(ret, &at, i == 0 && ret->text[0] ? ret->text : command[i], NULL);
+	if (r == 0 && setup->disk)
+		add(ret, &at, disk_path(setup, wall), NULL);
 	return r;
 }

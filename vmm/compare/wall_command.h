@@ -13,13 +13,24 @@
 
 #define WALL_COMMAND_ARGS 256 /* the wall's own and the command's */
 
+#define WALL_DISK_PATH "/data"
+
+/* A file of the host's that the command may read and write: its root directory
+ * is another one, writable, with the file in it; behind `vm` it is a disk. */
+struct wall_disk {
+	char root[PATH_MAX], file[PATH_MAX]; /* file: root and WALL_DISK_PATH */
+	char writable_root[PATH_MAX + 16];   /* root, for --rootfs */
+	char image[PATH_MAX + 16];	     /* file, for --disk */
+};
+
 /* What all command lines have in common; paths are absolute. */
 struct wall_setup {
-	char program[PATH_MAX];	   /* of Bulkhead */
-	char root[PATH_MAX];	   /* the root directory that every wall is given */
-	char scratch[PATH_MAX];	   /* a directory of ours: bundles of OCI runtimes */
-	const char *const *limits; /* options of Bulkhead's own walls, to NULL; or NULL */
-	bool bounded;		   /* behind `process`, with limits on processes and memory */
+	char program[PATH_MAX];	      /* of Bulkhead */
+	char root[PATH_MAX];	      /* the root directory that every wall is given */
+	char scratch[PATH_MAX];	      /* a directory of ours: bundles of OCI runtimes */
+	const char *const *limits;    /* options of Bulkhead's own walls, to NULL; or NULL */
+	const struct wall_disk *disk; /* or NULL */
+	bool bounded;		      /* behind `process`, with limits on processes and memory */
 };
 
 struct wall_command {
@@ -41,6 +52,7 @@ int wall_command_find(const char *wall, struct err *e);
  * `serial` makes the names of containers differ.  The arguments point into
  * *ret, *setup and `command`, which must outlive it.  Behind `none` the
  * program is taken out of the root directory, with the host's libraries.
+ * With a disk, where the command finds it is one more argument.
  * `limits` mean nothing to walls that are not Bulkhead's: -ENOTSUP.
  * 0; -E2BIG, -ENOENT (not in the root directory) and what writing a bundle
  * gives, with *e.

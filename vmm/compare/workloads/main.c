@@ -75,14 +75,27 @@ static const struct {
 	{ "grow", workload_grow },
 };
 
+static const struct {
+	const char *name;
+	workload_on_fn *run;
+} workloads_on[] = {
+	{ "disk", workload_disk },
+};
+
 int main(int argc, char **argv)
 {
 	for (size_t i = 0; argc == 2 && i < sizeof(workloads) / sizeof(workloads[0]); i++)
 		if (strcmp(workloads[i].name, argv[1]) == 0)
 			return workloads[i].run() || fflush(stdout) != 0;
+	for (size_t i = 0; argc == 3 && i < sizeof(workloads_on) / sizeof(workloads_on[0]); i++)
+		if (strcmp(workloads_on[i].name, argv[1]) == 0)
+			return workloads_on[i].run(argv[2]) || fflush(stdout) != 0;
 	fprintf(stderr, "usage: bulkhead-workload NAME; it is one of:");
 	for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++)
 		fprintf(stderr, " %s", workloads[i].name);
+	fprintf(stderr, "\n       bulkhead-workload NAME WHAT; it is one of:");
+	for (size_t i = 0; i < sizeof(workloads_on) / sizeof(workloads_on[0]); i++)
+		fprintf(stderr, " %s", workloads_on[i].name);
 	fputc('\n', stderr);
 	return 2;
 }

@@ -1,7 +1,7 @@
 /*
  * workloads.h - the static program that runs unchanged behind every wall.
  *
- * `bulkhead-workload NAME` does one workload and prints a line "QUANTITY VALUE"
+ * `bulkhead-workload NAME [WHAT]` does one workload and prints a line "QUANTITY VALUE"
  * for each thing that it measured, with the clock that it has there.  Nothing
  * here knows which wall it is behind.  vmm/compare/suite.c says what each
  * quantity is and in which unit.
@@ -13,6 +13,9 @@
 
 /* 0, or 1: it could not be done, and standard error says why. */
 typedef int workload_fn(void);
+
+/* The same, of something that is named. */
+typedef int workload_on_fn(const char *what);
 
 workload_fn workload_start;
 workload_fn workload_idle;
@@ -32,6 +35,8 @@ workload_fn workload_burn_forks;
 workload_fn workload_burn_files;
 workload_fn workload_spin;
 workload_fn workload_grow;
+
+workload_on_fn workload_disk;
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t workload_now(void);

@@ -1,0 +1,160 @@
+/* test_compare_work.c - which works a suite has, and the command lines that run
+ * them behind each wall. */
+#include "vmm/compare/work.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "vmm/base/util.h"
+#include "vmm/compare/wall_command.h"
+
+static const struct work *find(const struct work *list, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(work_name(&list[i]), name) == 0)
+			return &list[i];
+	return NULL;
+}
+
+/* Every quantity is one of some work of the full suite, and of one only. */
+static void every_quantity_has_a_work(void **state)
+{
+	struct work list[WORKS];
+	size_t n = work_of_suite(true, list);
+
+	(void)state;
+	for (size_t i = 0; i < suite_nquantities; i++) {
+		size_t found = 0;
+
+		for (size_t w = 0; w < n; w++) {
+			const struct suite_quantity *q[WORK_QUANTITIES];
+			size_t nq = work_quantities(&list[w], q);
+
+			for (size_t j = 0; j < nq; j++)
+				found += q[j] == &suite_quantities[i];
+		}
+		if (found != 1)
+			fail_msg("%s %s: %zu works", suite_quantities[i].workload,
+				 suite_quantities[i].name, found);
+	}
+}
+
+static void quick_is_a_part(void **state)
+{
+	struct work quick[WORKS], full[WORKS];
+	size_t nquick = work_of_suite(false, quick), nfull = work_of_suite(true, full);
+
+	(void)state;
+	assert_true(nquick < nfull && nfull <= WORKS);
+	assert_null(find(quick, nquick, "files"));
+	assert_null(find(quick, nquick, "density"));
+	assert_non_null(find(full, nfull, "density"));
+	for (size_t i = 0; i < nquick; i++)
+		assert_non_null(find(full, nfull, work_name(&quick[i])));
+	assert_true(find(quick, nquick, "disk")->disk);
+	assert_true(find(quick, nquick, "idle")->memory);
+}
+
+static void a_command_is_run_twice(void **state)
+{
+	const char *const command[] = { "/bin/true" };
+	const struct suite_quantity *q[WORK_QUANTITIES];
+	struct work list[WORKS];
+
+	(void)state;
+	assert_int_equal(work_of_command(command, 1, list), 2);
+	assert_string_equal(work_name(&list[0]), "command");
+	assert_int_equal(work_quantities(&list[0], q), 3);
+	assert_ptr_equal(q[1], &suite_exit);
+	assert_int_equal(work_quantities(&list[1], q), 1);
+	assert_ptr_equal(q[0], &suite_memory);
+}
+
+static void what_peers_cannot(void **state)
+{
+	struct work list[WORKS];
+	size_t n = work_of_suite(true, list);
+
+	(void)state;
+	assert_null(work_unfit(find(list, n, "quota"), "process"));
+	assert_non_null(strstr(work_unfit(find(list, n, "quota"), "crun"), "no limits"));
+	assert_non_null(strstr(work_unfit(find(list, n, "quota"), "bwrap"), "no limits"));
+	assert_null(work_unfit(find(list, n, "disk"), "crun"));
+}
+
+/* --- command lines --- */
+
+#define ROOT "/tmp/bulkhead-test-work"
+
+static struct wall_disk disk = { .root = ROOT "/disk",
+				 .file = ROOT "/disk/data",
+				 .writable_root = ROOT "/disk,rw",
+				 .image = ROOT "/disk/data,direct=on" };
+
+/* The arguments in one line. */
+static void line(const struct wall_setup *setup, const char *wall, char *out, size_t size)
+{
+	static const char *const command[] = { "/sh", "disk" };
+	struct wall_command *c = calloc(1, sizeof(*c));
+	struct err e = { "" };
+
+	assert_non_null(c);
+	if (wall_command_make(setup, wall, command, 2, 1, c, &e) < 0)
+		fail_msg("%s", e.text);
+	out[0] = '\0';
+	for (size_t i = 0; c->argv[i]; i++)
+		snprintf(out + strlen(out), size - strlen(out), "%s%s", i ? " " : "", c->argv[i]);
+	free(c);
+}
+
+static void make_program(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT, 0755);
+
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+static void disk_behind_each_wall(void **state)
+{
+	struct wall_setup setup = { .program = "/b", .root = ROOT "/root", .disk = &disk };
+	char text[4096];
+
+	(void)state;
+	assert_int_equal(system("rm -rf " ROOT " && mkdir -p " ROOT "/root " ROOT "/disk"), 0);
+	make_program(ROOT "/root/sh");
+	make_program(ROOT "/disk/sh");
+	line(&setup, "none", text, sizeof(text));
+	assert_string_equal(text,
+			    "/b run --isolation none -- " ROOT "/disk//sh disk " ROOT "/disk/data");
+	line(&setup, "process", text, sizeof(text));
+	assert_string_equal(text, "/b run --isolation process --rootfs " ROOT
+				  "/disk,rw -- /sh disk /data");
+	line(&setup, "vm", text, sizeof(text));
+	assert_string_equal(text, "/b run --isolation vm --rootfs " ROOT "/root --disk " ROOT
+				  "/disk/data,direct=on -- /sh disk /dev/vdb");
+	setup.disk = NULL;
+	line(&setup, "vm", text, sizeof(text));
+	assert_string_equal(text, "/b run --isolation vm --rootfs " ROOT "/root -- /sh disk");
+	line(&setup, "none", text, sizeof(text));
+	assert_string_equal(text, "/b run --isolation none -- " ROOT "/root//sh disk");
+	assert_int_equal(system("rm -rf " ROOT), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_quantity_has_a_work), cmocka_unit_test(quick_is_a_part),
+		cmocka_unit_test(a_command_is_run_twice),    cmocka_unit_test(what_peers_cannot),
+		cmocka_unit_test(disk_behind_each_wall),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,136 @@
+/* work.c - see work.h. */
+#include "vmm/compare/work.h"
+
+#include <string.h>
+
+#include "vmm/base/util.h"
+#include "vmm/compare/place.h"
+#include "vmm/compare/wall_command.h"
+
+/* Of what takes longer than the others; the quick suite has minutes. */
+#define MEMORY_RUNS 5
+#define QUICK_PAIRS 3
+
+const char *work_name(const struct work *w)
+{
+	return w->workload ? w->workload->name : "command";
+}
+
+bool work_is_outside(const struct work *w)
+{
+	return !w->workload || w->workload->outside;
+}
+
+bool work_times_outside(const struct work *w)
+{
+	return work_is_outside(w) && !w->memory && w->crowd < 0;
+}
+
+/* --- which --- */
+
+static struct work *add(struct work *list, size_t *n, const struct suite_workload *workload,
+			const char *name)
+{
+	struct work *w = &list[(*n)++];
+
+	*w = (struct work){ .workload = workload, .crowd = -1, .pair = -1, .n = 2 };
+	w->argv[0] = PLACE_WORKLOAD;
+	w->argv[1] = name;
+	w->command = w->argv;
+	return w;
+}
+
+static void add_plain(struct work *list, size_t *n, const struct suite_workload *workload)
+{
+	struct work *w = add(list, n, workload, workload->name);
+
+	w->memory = strcmp(workload->name, "idle") == 0;
+	w->disk = strcmp(workload->name, "disk") == 0;
+}
+
+static void add_workload(struct work *list, size_t *n, const struct suite_workload *workload,
+			 bool full)
+{
+	const char *name = workload->name;
+
+	if (strcmp(name, "density") == 0)
+		for (int i = 0; full && i < SUITE_CROWDS; i++)
+			add(list, n, workload, "wait")->crowd = i;
+	else if (strcmp(name, "neighbour") == 0)
+		for (int i = 0; i < SUITE_PAIRS; i++) {
+			if (full || suite_pairs[i].quick)
+				add(list, n, workload, suite_pairs[i].victim)->pair = i;
+		}
+	else if (strcmp(name, "quota") == 0)
+		for (int i = 0; i < SUITE_QUOTAS; i++)
+			add(list, n, workload, suite_quotas[i].workload)->quota = &suite_quotas[i];
+	else if (full || workload->quick)
+		add_plain(list, n, workload);
+}
+
+size_t work_of_suite(bool full, struct work list[WORKS])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < suite_nworkloads; i++)
+		add_workload(list, &n, &suite_workloads[i], full);
+	return n;
+}
+
+size_t work_of_command(const char *const *command, size_t n, struct work list[WORKS])
+{
+	for (int i = 0; i < 2; i++)
+		list[i] = (struct work){
+			.command = command, .n = n, .crowd = -1, .pair = -1, .memory = i == 1
+		};
+	return 2;
+}
+
+/* --- what each gives --- */
+
+/* Of a pair only what its victim prints. */
+static bool is_of(const struct work *w, const struct suite_quantity *q)
+{
+	const char *beside = w->pair < 0 ? "" : strchr(suite_pairs[w->pair].victim, '-') + 1;
+
+	return strcmp(q->workload, work_name(w)) == 0 &&
+	       strncmp(q->name, beside, strlen(beside)) == 0;
+}
+
+size_t work_quantities(const struct work *w, const struct suite_quantity *ret[WORK_QUANTITIES])
+{
+	static const struct suite_quantity *const outside[] = { &suite_first_byte, &suite_exit,
+								&suite_cpu };
+	size_t n = 0;
+
+	if (w->crowd >= 0)
+		ret[n++] = &suite_crowd[w->crowd];
+	else if (w->memory)
+		ret[n++] = &suite_memory;
+	else if (w->quota && w->quota->share)
+		ret[n++] = &suite_share;
+	else if (work_is_outside(w))
+		for (size_t i = 0; i < ARRAY_SIZE(outside); i++)
+			ret[n++] = outside[i];
+	else
+		for (size_t i = 0; i < suite_nquantities && n < WORK_QUANTITIES; i++)
+			if (is_of(w, &suite_quantities[i]))
+				ret[n++] = &suite_quantities[i];
+	return n;
+}
+
+uint32_t work_most_runs(const struct work *w, bool full)
+{
+	if (w->pair >= 0 || w->quota)
+		return full ? MEMORY_RUNS : QUICK_PAIRS;
+	return w->memory || w->crowd >= 0 ? MEMORY_RUNS : UINT32_MAX;
+}
+
+const char *work_unfit(const struct work *w, const char *wall)
+{
+	/* Limits are options of our own walls. */
+	if (w->quota && !wall_command_is_ours(wall))
+		return strcmp(wall, "bwrap") == 0 ? "it has no limits of its own"
+						  : "it is given no limits here";
+	return NULL;
+}
