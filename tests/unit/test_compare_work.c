@@ -87,6 +87,8 @@ static void what_peers_cannot(void **state)
 	assert_non_null(strstr(work_unfit(find(list, n, "quota"), "crun"), "no limits"));
 	assert_non_null(strstr(work_unfit(find(list, n, "quota"), "bwrap"), "no limits"));
 	assert_null(work_unfit(find(list, n, "disk"), "crun"));
+	assert_null(work_unfit(find(list, n, "network"), "vm"));
+	assert_non_null(strstr(work_unfit(find(list, n, "network"), "bwrap"), "no network"));
 }
 
 /* --- command lines --- */
@@ -101,7 +103,7 @@ static struct wall_disk disk = { .root = ROOT "/disk",
 /* The arguments in one line. */
 static void line(const struct wall_setup *setup, const char *wall, char *out, size_t size)
 {
-	static const char *const command[] = { "/sh", "disk" };
+	static const char *const command[] = { "/sh", "it" };
 	struct wall_command *c = calloc(1, sizeof(*c));
 	struct err e = { "" };
 
@@ -133,27 +135,53 @@ static void disk_behind_each_wall(void **state)
 	make_program(ROOT "/disk/sh");
 	line(&setup, "none", text, sizeof(text));
 	assert_string_equal(text,
-			    "/b run --isolation none -- " ROOT "/disk//sh disk " ROOT "/disk/data");
+			    "/b run --isolation none -- " ROOT "/disk//sh it " ROOT "/disk/data");
 	line(&setup, "process", text, sizeof(text));
-	assert_string_equal(text, "/b run --isolation process --rootfs " ROOT
-				  "/disk,rw -- /sh disk /data");
+	assert_string_equal(text,
+			    "/b run --isolation process --rootfs " ROOT "/disk,rw -- /sh it /data");
 	line(&setup, "vm", text, sizeof(text));
 	assert_string_equal(text, "/b run --isolation vm --rootfs " ROOT "/root --disk " ROOT
-				  "/disk/data,direct=on -- /sh disk /dev/vdb");
+				  "/disk/data,direct=on -- /sh it /dev/vdb");
 	setup.disk = NULL;
 	line(&setup, "vm", text, sizeof(text));
-	assert_string_equal(text, "/b run --isolation vm --rootfs " ROOT "/root -- /sh disk");
+	assert_string_equal(text, "/b run --isolation vm --rootfs " ROOT "/root -- /sh it");
 	line(&setup, "none", text, sizeof(text));
-	assert_string_equal(text, "/b run --isolation none -- " ROOT "/root//sh disk");
+	assert_string_equal(text, "/b run --isolation none -- " ROOT "/root//sh it");
+	assert_int_equal(system("rm -rf " ROOT), 0);
+}
+
+static void network_behind_each_wall(void **state)
+{
+	struct wall_setup setup = { .program = "/b", .root = ROOT, .network = true };
+	static const char *const command[] = { "/sh", "network" };
+	struct wall_command *c = calloc(1, sizeof(*c));
+	struct err e = { "" };
+	char text[4096];
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(system("rm -rf " ROOT " && mkdir -p " ROOT), 0);
+	make_program(ROOT "/sh");
+	line(&setup, "none", text, sizeof(text));
+	assert_string_equal(text, "/b run --isolation none -- " ROOT "//sh it 198.18.0.1");
+	line(&setup, "vm", text, sizeof(text));
+	assert_string_equal(text, "/b run --isolation vm --rootfs " ROOT
+				  " --net bridge=bulkhead0,ip=198.18.0.2/30 -- /sh it "
+				  "198.18.0.1");
+	assert_int_equal(wall_command_make(&setup, "bwrap", command, 2, 1, c, &e), -ENOTSUP);
+	free(c);
 	assert_int_equal(system("rm -rf " ROOT), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_quantity_has_a_work), cmocka_unit_test(quick_is_a_part),
-		cmocka_unit_test(a_command_is_run_twice),    cmocka_unit_test(what_peers_cannot),
+		cmocka_unit_test(every_quantity_has_a_work),
+		cmocka_unit_test(quick_is_a_part),
+		cmocka_unit_test(a_command_is_run_twice),
+		cmocka_unit_test(what_peers_cannot),
 		cmocka_unit_test(disk_behind_each_wall),
+		cmocka_unit_test(network_behind_each_wall),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "vmm/compare/disk.h"
 #include "vmm/compare/host.h"
 #include "vmm/compare/measure.h"
+#include "vmm/compare/network.h"
 #include "vmm/compare/place.h"
 #include "vmm/compare/progress.h"
 #include "vmm/compare/statistics.h"
@@ -29,7 +30,8 @@ struct campaign {
 	struct comparison *c;
 	struct wall_setup setup;
 	struct wall_disk disk;
-	char no_disk[COMPARE_WHY]; /* why there is none */
+	struct network network;
+	char no_disk[COMPARE_WHY], no_network[COMPARE_WHY]; /* why there is none */
 	struct work work[WORKS];
 	size_t nwork;
 	bool full;
@@ -135,9 +137,11 @@ static int make_command(struct campaign *k, const struct work *w, size_t wall,
 
 	k->setup.limits = w->quota ? w->quota->limit : NULL;
 	k->setup.disk = w->disk ? &k->disk : NULL;
+	k->setup.network = w->network;
 	r = wall_command_make(&k->setup, k->c->wall[wall].name, command, n, k->serial++, ret, e);
 	k->setup.limits = NULL;
 	k->setup.disk = NULL;
+	k->setup.network = false;
 	return r;
 }
 
@@ -153,6 +157,22 @@ static int run_pair(struct campaign *k, const struct work *w, size_t wall,
 	return r < 0 ? r : crowd_beside(k->signal_fd, neighbour, RUN_LIMIT_NS, request, k->got, e);
 }
 
+/* The `request` with the host's side beside it, both where that is. */
+static int run_networked(struct campaign *k, const struct measure_request *request, struct err *e)
+{
+	_cleanup_free_ struct wall_command *server = calloc(1, sizeof(*server));
+	int r = server ? network_enter(&k->network, e) : err_set(e, ENOMEM, "no memory");
+	struct err left = { "" };
+
+	if (r < 0)
+		return r;
+	network_server(&k->setup, server);
+	r = crowd_beside(k->signal_fd, server, RUN_LIMIT_NS, request, k->got, e);
+	if (network_leave(&k->network, &left) < 0)
+		return err_set(e, ENOTRECOVERABLE, "%s", left.text);
+	return r;
+}
+
 static int run_once(struct campaign *k, const struct work *w, size_t wall, struct err *e)
 {
 	struct measure_request request = { .limit_ns = RUN_LIMIT_NS, .memory = w->memory };
@@ -165,15 +185,38 @@ static int run_once(struct campaign *k, const struct work *w, size_t wall, struc
 	request.argv = command->argv;
 	if (w->pair >= 0 && suite_pairs[w->pair].burn)
 		return run_pair(k, w, wall, &request, e);
+	if (w->network)
+		return run_networked(k, &request, e);
 	return measure_run(k->signal_fd, &request, k->got, e);
 }
 
-static void note_failure(struct campaign *k, size_t wall, const char *text)
+static struct compare_row *row_of(struct campaign *k, const struct work *w,
+				  const struct suite_quantity *q)
 {
-	struct compare_wall *w = &k->c->wall[wall];
+	return comparison_row(k->c, work_name(w), q->name, q->unit, q->higher);
+}
 
-	if (w->failures++ == 0)
-		snprintf(w->failure, sizeof(w->failure), "%s", text);
+/* Why the rows of that work have no value behind that wall, should they have none. */
+static void explain(struct campaign *k, const struct work *w, size_t wall, const char *why)
+{
+	const struct suite_quantity *q[WORK_QUANTITIES];
+	size_t n = work_quantities(w, q);
+
+	for (size_t i = 0; i < n; i++) {
+		struct compare_row *row = row_of(k, w, q[i]);
+
+		if (row)
+			snprintf(row->wall[wall].why, sizeof(row->wall[wall].why), "%s", why);
+	}
+}
+
+static void note_failure(struct campaign *k, const struct work *w, size_t wall, const char *text)
+{
+	struct compare_wall *at = &k->c->wall[wall];
+
+	if (at->failures++ == 0)
+		snprintf(at->failure, sizeof(at->failure), "%s", text);
+	explain(k, w, wall, text);
 }
 
 /* Several at once. */
@@ -204,15 +247,16 @@ static int run_and_keep(struct campaign *k, const struct work *w, size_t wall, s
 	if (w->crowd >= 0)
 		return run_crowd(k, w, wall, e);
 	r = run_once(k, w, wall, e);
-	if (r < 0 && w->pair >= 0) { /* most likely the neighbour's: a row less */
-		note_failure(k, wall, e->text);
+	if (r < 0 && r != -ENOTRECOVERABLE &&
+	    (w->pair >= 0 || w->network)) { /* most likely the neighbour's: a row less */
+		note_failure(k, w, wall, e->text);
 		return 0;
 	}
 	if (r < 0 || k->got->interrupted)
 		return r;
 	if (failed(k, w) || k->got->status != k->status[wall]) {
 		describe_failure(k, text, sizeof(text));
-		note_failure(k, wall, text);
+		note_failure(k, w, wall, text);
 		return 0;
 	}
 	if (w->quota && w->quota->share) {
@@ -226,7 +270,7 @@ static int run_and_keep(struct campaign *k, const struct work *w, size_t wall, s
 	if (r < 0)
 		return err_code(e, r, "keep a value");
 	if (!work_is_outside(w) && n == 0)
-		note_failure(k, wall, "the workload printed no figure");
+		note_failure(k, w, wall, "the workload printed no figure");
 	return 0;
 }
 
@@ -278,31 +322,13 @@ static int try_walls(struct campaign *k, struct err *e)
 
 /* --- the campaign --- */
 
-static struct compare_row *row_of(struct campaign *k, const struct work *w,
-				  const struct suite_quantity *q)
-{
-	return comparison_row(k->c, work_name(w), q->name, q->unit, q->higher);
-}
-
-/* Why the rows of that work have no value behind that wall. */
-static void explain(struct campaign *k, const struct work *w, size_t wall, const char *why)
-{
-	const struct suite_quantity *q[WORK_QUANTITIES];
-	size_t n = work_quantities(w, q);
-
-	for (size_t i = 0; i < n; i++) {
-		struct compare_row *row = row_of(k, w, q[i]);
-
-		if (row)
-			snprintf(row->wall[wall].why, sizeof(row->wall[wall].why), "%s", why);
-	}
-}
-
 /* Why that work is not run behind that wall, or NULL. */
 static const char *unfit(const struct campaign *k, const struct work *w, size_t wall)
 {
 	if (w->disk && k->no_disk[0])
 		return k->no_disk;
+	if (w->network && k->no_network[0])
+		return k->no_network;
 	return work_unfit(w, k->c->wall[wall].name);
 }
 
@@ -411,14 +437,22 @@ static int choose_work(struct campaign *k, struct err *e)
 }
 
 /* What some works need and others do not: their rows say what is missing. */
-static void prepare(struct campaign *k)
+static int prepare(struct campaign *k, struct err *e)
 {
 	struct err why = { "" };
+	int r;
 
 	if (k->cfg->command)
-		return;
+		return 0;
 	if (disk_make(&k->setup, &k->disk, k->c->host.disk, &why) < 0)
 		snprintf(k->no_disk, sizeof(k->no_disk), "there is no disk: %.130s", why.text);
+	r = network_make(&k->network, &why);
+	if (r == -ENOTRECOVERABLE)
+		return err_set(e, ENOTRECOVERABLE, "%s", why.text);
+	if (r < 0)
+		snprintf(k->no_network, sizeof(k->no_network), "there is no network: %.130s",
+			 why.text);
+	return 0;
 }
 
 static void stamp(struct comparison *c, uint64_t seed)
@@ -444,6 +478,7 @@ int compare_run(const struct compare_config *cfg, struct comparison *ret, struct
 	k->cfg = cfg;
 	k->c = ret;
 	k->got = got;
+	k->network = (struct network){ -1, -1 };
 	stamp(ret, cfg->seed);
 	r = choose_walls(k, e);
 	if (r == 0)
@@ -460,8 +495,9 @@ int compare_run(const struct compare_config *cfg, struct comparison *ret, struct
 	r = place_make(cfg->program, cfg->rootfs, cfg->command == NULL, &k->setup, e);
 	if (r == 0) {
 		host_describe(k->setup.program, k->signal_fd, &ret->host);
-		prepare(k);
-		r = try_walls(k, e);
+		r = prepare(k, e);
+		if (r == 0)
+			r = try_walls(k, e);
 		if (r == 0)
 			r = run_all(k, e);
 		if (r == 0 && ret->complete && canaries->made)
@@ -471,6 +507,7 @@ int compare_run(const struct compare_config *cfg, struct comparison *ret, struct
 			r = strength_skip(ret, no_canaries.text, e);
 		progress_end(&k->progress);
 	}
+	network_release(&k->network);
 	place_remove(&k->setup);
 	close_fd(&k->signal_fd);
 	canaries_remove(canaries);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "vmm/compare/bundle.h"
+#include "vmm/compare/network.h"
 
 /* Bundles that are kept apart; as many may be in use at a time. */
 #define BUNDLES 64
@@ -79,9 +80,11 @@ static int in_root(const struct wall_setup *setup, const char *program, char out
 	return r < 0 ? err_set(e, ENOENT, "%s is no program in %s", program, root_of(setup)) : 0;
 }
 
-/* Where the command finds its disk; NULL: it is given none. */
-static const char *disk_path(const struct wall_setup *setup, const char *wall)
+/* Where the command finds what it is given; NULL: that is nothing. */
+static const char *found_at(const struct wall_setup *setup, const char *wall)
 {
+	if (setup->network)
+		return NETWORK_HOST;
 	if (!setup->disk)
 		return NULL;
 	if (strcmp(wall, "none") == 0)
@@ -109,7 +112,7 @@ static int make_container(const struct wall_setup *setup, const char *runtime,
 		return err_set(e, ENAMETOOLONG, "%s", setup->scratch);
 	memcpy(args, command, n * sizeof(*args));
 	if (setup->disk)
-		args[bundle.n++] = disk_path(setup, runtime);
+		args[bundle.n++] = found_at(setup, runtime);
 	r = bundle_write(ret->program, ret->text, &bundle, e);
 	if (r < 0)
 		return r;
@@ -145,6 +148,8 @@ static int make_ours(const struct wall_setup *setup, const char *wall, const cha
 		    setup->disk && !vm ? setup->disk->writable_root : setup->root, NULL);
 	if (setup->disk && vm)
 		add(ret, at, "--disk", setup->disk->image, NULL);
+	if (setup->network && strcmp(wall, "none") != 0)
+		add(ret, at, "--net", NETWORK_OPTION, NULL);
 	for (size_t i = 0; setup->limits && setup->limits[i]; i++)
 		add(ret, at, setup->limits[i], NULL);
 	if (setup->bounded)
@@ -162,8 +167,8 @@ int wall_command_make(const struct wall_setup *setup, const char *wall, const ch
 	if (n + 32 > WALL_COMMAND_ARGS)
 		return err_set(e, E2BIG, "a command of more than %d arguments",
 			       WALL_COMMAND_ARGS - 32);
-	if (setup->limits && !wall_command_is_ours(wall))
-		return err_set(e, ENOTSUP, "%s is given no limits here", wall);
+	if ((setup->limits || setup->network) && !wall_command_is_ours(wall))
+		return err_set(e, ENOTSUP, "%s is given no limits and no network here", wall);
 	if (strcmp(wall, "crun") == 0 || strcmp(wall, "runc") == 0)
 		return make_container(setup, wall, command, n, serial, ret, e);
 	if (strcmp(wall, "bwrap") == 0)
@@ -172,7 +177,7 @@ int wall_command_make(const struct wall_setup *setup, const char *wall, const ch
 		r = make_ours(setup, wall, command[0], ret, &at, e);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		add(ret, &at, i == 0 && ret->text[0] ? ret->text : command[i], NULL);
-	if (r == 0 && setup->disk)
-		add(ret, &at, disk_path(setup, wall), NULL);
+	if (r == 0) /* an end, when it is NULL */
+		add(ret, &at, found_at(setup, wall), NULL);
 	return r;
 }

@@ -30,6 +30,7 @@ struct wall_setup {
 	char scratch[PATH_MAX];	      /* a directory of ours: bundles of OCI runtimes */
 	const char *const *limits;    /* options of Bulkhead's own walls, to NULL; or NULL */
 	const struct wall_disk *disk; /* or NULL */
+	bool network;		      /* that of network.h */
 	bool bounded;		      /* behind `process`, with limits on processes and memory */
 };
 
@@ -52,8 +53,9 @@ int wall_command_find(const char *wall, struct err *e);
  * `serial` makes the names of containers differ.  The arguments point into
  * *ret, *setup and `command`, which must outlive it.  Behind `none` the
  * program is taken out of the root directory, with the host's libraries.
- * With a disk, where the command finds it is one more argument.
- * `limits` mean nothing to walls that are not Bulkhead's: -ENOTSUP.
+ * With a disk, where the command finds it is one more argument; with the network
+ * the host's address.
+ * `limits` and `network` mean nothing to walls that are not Bulkhead's: -ENOTSUP.
  * 0; -E2BIG, -ENOENT (not in the root directory) and what writing a bundle
  * gives, with *e.
  */

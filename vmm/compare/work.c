@@ -46,6 +46,7 @@ static void add_plain(struct work *list, size_t *n, const struct suite_workload 
 
 	w->memory = strcmp(workload->name, "idle") == 0;
 	w->disk = strcmp(workload->name, "disk") == 0;
+	w->network = strcmp(workload->name, "network") == 0;
 }
 
 static void add_workload(struct work *list, size_t *n, const struct suite_workload *workload,
@@ -128,9 +129,11 @@ uint32_t work_most_runs(const struct work *w, bool full)
 
 const char *work_unfit(const struct work *w, const char *wall)
 {
-	/* Limits are options of our own walls. */
-	if (w->quota && !wall_command_is_ours(wall))
+	if (wall_command_is_ours(wall))
+		return NULL;
+	/* Limits and networks are options of our own walls. */
+	if (w->quota)
 		return strcmp(wall, "bwrap") == 0 ? "it has no limits of its own"
 						  : "it is given no limits here";
-	return NULL;
+	return w->network ? "it is given no network here" : NULL;
 }

@@ -27,6 +27,7 @@ struct work {
 	int pair;			 /* index into suite_pairs: beside a neighbour; -1 */
 	const struct suite_quota *quota; /* or NULL */
 	bool disk;			 /* with a file of the host's as its disk */
+	bool network;			 /* with the host's side of network.h */
 };
 
 /* The works of a suite; those of a command.  The command points to what the

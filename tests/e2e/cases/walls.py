@@ -36,6 +36,24 @@ def three_walls_compared(t):
     t.check('the label', 'emulated' in report['host']['kvm_kind'], report['host'])
 
 
+@case(limit=400, root=True)
+def suite_behind_three_walls(t):
+    """Every row of the quick suite has values behind each of Bulkhead's walls, the
+    disk and the network too, and those of others have them or a reason."""
+    t.host('env', *(f'{k}={v}' for k, v in t.env.items()), f'TMPDIR={t.dir}', t.bulkhead, 'compare', '--runs', '1',
+           '--walls', 'none,process,vm,bwrap', '--json', 'report')
+    report = t.report('report')
+    t.same('problems', [w['problem'] for w in report['walls']], [''] * 4)
+    t.same('failures', [w['failure'] for w in report['walls']], [''] * 4)
+    for row in report['rows']:
+        name = f"{row['workload']} {row['quantity']}"
+        t.check(name, {'none', 'process', 'vm'} <= set(row['values']), row)
+        t.check(name, ('bwrap' in row['values']) != ('bwrap' in row['missing']), row)
+    t.check('rows', {'disk', 'network'} <= {row['workload'] for row in report['rows']}, report['rows'])
+    for name in os.listdir('/sys/class/net'):
+        t.check('an interface is left', not name.startswith(('bh', 'bulkhead')), name)
+
+
 @case(limit=280, root=True, table=[('process', 'process'), ('vm', 'vm')])
 def rules_on_a_bridge(t, wall):
     """tests/walls/network, where connections are followed on bridges and guests run."""
@@ -49,10 +67,10 @@ def attempts_without_a_wall(t):
     """Every attempt, as root and with nothing in between: all of them reach the
     host, and it is unchanged afterwards."""
     # What the lab's host lacks: a disk, drivers, device files in /tmp.  (The
-    # doctor, whom compare asks, would load tun.)
+    # doctor, whom compare asks, would load tun, and its network the bridge.)
     t.disk('raw', 1 << 20)
     loop = t.host('losetup', '--show', '-f', 'raw').strip()
-    t.host('modprobe', '-a', 'iptable_filter', 'tun', 'fuse')
+    t.host('modprobe', '-a', 'iptable_filter', 'tun', 'fuse', 'bridge')
     t.file('canary', b'untouched')
     before, clock = host_state.look(), host_state.clock_error()
     t.host('unshare', '--mount', 'sh', '-c', 'mount -o remount,bind,dev /tmp && exec "$@"', 'sh',

@@ -80,6 +80,8 @@ static const struct {
 	workload_on_fn *run;
 } workloads_on[] = {
 	{ "disk", workload_disk },
+	{ "network", workload_network },
+	{ "serve", workload_serve },
 };
 
 int main(int argc, char **argv)
