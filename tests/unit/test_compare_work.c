@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "vmm/base/util.h"
+#include "vmm/compare/analysis.h"
 #include "vmm/compare/wall_command.h"
 
 static const struct work *find(const struct work *list, size_t n, const char *name)
@@ -60,6 +61,33 @@ static void quick_is_a_part(void **state)
 		assert_non_null(find(full, nfull, work_name(&quick[i])));
 	assert_true(find(quick, nquick, "disk")->disk);
 	assert_true(find(quick, nquick, "idle")->memory);
+}
+
+/* The works that are run least often in the full suite: were they a difference,
+ * it could be found among all rows behind all walls. */
+static void most_runs_are_enough(void **state)
+{
+	struct work list[WORKS];
+	size_t n = work_of_suite(true, list), rows = 0, walls = 0;
+	double low[COMPARE_WALLS * 8], high[COMPARE_WALLS * 8];
+	uint32_t fewest = UINT32_MAX;
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		const struct suite_quantity *q[WORK_QUANTITIES];
+
+		rows += work_quantities(&list[i], q);
+		fewest = MIN(fewest, work_most_runs(&list[i], true));
+	}
+	while (wall_command_names[walls])
+		walls++;
+	assert_true(fewest <= ARRAY_SIZE(low));
+	for (uint32_t i = 0; i < fewest; i++) {
+		low[i] = i;
+		high[i] = 1000 + i;
+	}
+	assert_true(stats_rank_sum_p(low, fewest, high, fewest) * (double)(rows * (walls - 1)) <
+		    ANALYSIS_LEVEL);
 }
 
 static void a_command_is_run_twice(void **state)
@@ -178,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_quantity_has_a_work),
 		cmocka_unit_test(quick_is_a_part),
+		cmocka_unit_test(most_runs_are_enough),
 		cmocka_unit_test(a_command_is_run_twice),
 		cmocka_unit_test(what_peers_cannot),
 		cmocka_unit_test(disk_behind_each_wall),

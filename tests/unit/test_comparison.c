@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "vmm/base/util.h"
 #include "vmm/compare/advice.h"
 
 #define N 20
@@ -111,6 +112,46 @@ static void small_differences_are_none(void **state)
 	assert_int_equal(a.row[0][1].verdict, FINDING_SAME);
 	analysis_release(&a);
 	comparison_release(&c);
+}
+
+static void cut(struct compare_row *row, size_t n)
+{
+	for (size_t w = 0; w < COMPARE_WALLS; w++)
+		row->wall[w].n = MIN(row->wall[w].n, n);
+}
+
+/* What no values could have shown is not "no difference": 3 against 3 among four
+ * comparisons.  5 against 5 are enough there, as long as one row is certain. */
+static void few_runs_are_no_verdict(void **state)
+{
+	static const struct {
+		size_t n;
+		enum finding_verdict process, vm;
+	} cases[] = { { 3, FINDING_FEW, FINDING_FEW }, { 5, FINDING_SAME, FINDING_WORSE } };
+	struct comparison c;
+	struct analysis a;
+	char sentence[ADVICE_TEXT], *text;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		fill(&c);
+		cut(&c.row[0], cases[i].n);
+		assert_int_equal(analysis_make(&c, &a), 0);
+		assert_int_equal(a.row[0][1].verdict, cases[i].process);
+		assert_int_equal(a.row[0][2].verdict, cases[i].vm);
+		assert_int_equal(a.row[1][1].verdict, FINDING_SAME);
+		assert_int_equal(a.row[1][2].verdict, FINDING_BETTER);
+		assert_true(advice_sentence(&c, &a, 2, sentence));
+		assert_int_equal(strstr(sentence, "1 with too few runs to say") != NULL, i == 0);
+		text = written(&c, 't');
+		assert_int_equal(strstr(text, "x2.00?") != NULL, i == 0);
+		free(text);
+		text = written(&c, 'h');
+		assert_int_equal(strstr(text, ">too few runs<") != NULL, i == 0);
+		free(text);
+		analysis_release(&a);
+		comparison_release(&c);
+	}
 }
 
 static void nothing_measured(void **state)
@@ -321,11 +362,17 @@ static void emulated_is_labelled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(verdicts),	      cmocka_unit_test(small_differences_are_none),
-		cmocka_unit_test(read_back),	      cmocka_unit_test(nothing_measured),
-		cmocka_unit_test(attempts_read_back), cmocka_unit_test(bad_reports),
-		cmocka_unit_test(table_fits),	      cmocka_unit_test(reasons_are_told),
-		cmocka_unit_test(page_escapes),	      cmocka_unit_test(emulated_is_labelled),
+		cmocka_unit_test(verdicts),
+		cmocka_unit_test(small_differences_are_none),
+		cmocka_unit_test(few_runs_are_no_verdict),
+		cmocka_unit_test(read_back),
+		cmocka_unit_test(nothing_measured),
+		cmocka_unit_test(attempts_read_back),
+		cmocka_unit_test(bad_reports),
+		cmocka_unit_test(table_fits),
+		cmocka_unit_test(reasons_are_told),
+		cmocka_unit_test(page_escapes),
+		cmocka_unit_test(emulated_is_labelled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

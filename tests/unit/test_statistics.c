@@ -88,6 +88,29 @@ static void rank_sum(void **state)
 	assert_true(stats_rank_sum_p(x, 10, same, 3) < 0.02);
 }
 
+/* R: wilcox.test(1:5, 6:10, exact = FALSE) gives 0.01219; the same of c(1, 1, 1),
+ * c(2, 2, 2), 0.04686. */
+static void rank_sum_at_the_least(void **state)
+{
+	const double low[] = { 1, 2, 3, 4, 5 }, high[] = { 6, 7, 8, 9, 10 };
+	const double mixed[] = { 1, 9, 3, 8, 5 }, same[] = { 3, 3, 3 };
+	struct stats_random r = { 1 };
+	double a[7], b[9];
+
+	(void)state;
+	close_to(stats_rank_sum_least_p(low, 5, mixed, 5), 0.01219, 5e-6);
+	close_to(stats_rank_sum_least_p(low, 5, high, 5), stats_rank_sum_p(high, 5, low, 5), 1e-12);
+	close_to(stats_rank_sum_least_p(same, 3, same, 3), 0.04686, 5e-5);
+	close_to(stats_rank_sum_least_p(same, 3, low, 0), 1, 0);
+	for (int i = 0; i < 1000; i++) {
+		for (size_t j = 0; j < 9; j++) {
+			a[j % 7] = (double)stats_below(&r, 12);
+			b[j] = (double)(12 + stats_below(&r, 12));
+		}
+		close_to(stats_rank_sum_least_p(a, 7, b, 9), stats_rank_sum_p(a, 7, b, 9), 1e-12);
+	}
+}
+
 /* R: p.adjust(c(.01, .04, .03, .005), "holm"). */
 static void holm(void **state)
 {
@@ -100,6 +123,18 @@ static void holm(void **state)
 	assert_true(isnan(p[2]));
 	close_to(p[3], 0.06, 1e-12);
 	close_to(p[4], 0.02, 1e-12);
+}
+
+/* One of them replaced, and the others left alone. */
+static void holm_of_another(void **state)
+{
+	const double p[] = { 0.01, 0.04, NAN, 0.03, 0.005 };
+
+	(void)state;
+	close_to(stats_holm_of(p, 5, 1, 0.001), 0.004, 1e-12);
+	close_to(stats_holm_of(p, 5, 1, 0.02), 0.04, 1e-12);
+	close_to(stats_holm_of(p, 5, 4, 0.005), 0.02, 1e-12);
+	close_to(p[1], 0.04, 0);
 }
 
 static void draw(struct stats_random *r, double *out, size_t n, double scale)
@@ -156,7 +191,9 @@ int main(void)
 		cmocka_unit_test(quantiles),
 		cmocka_unit_test(median_leaves_order),
 		cmocka_unit_test(rank_sum),
+		cmocka_unit_test(rank_sum_at_the_least),
 		cmocka_unit_test(holm),
+		cmocka_unit_test(holm_of_another),
 		cmocka_unit_test(median_interval_covers),
 		cmocka_unit_test(ratio_interval_covers),
 	};

@@ -86,7 +86,7 @@ static size_t tell_start(const struct comparison *c, const struct analysis *a, s
 static void tell_work(const struct comparison *c, const struct analysis *a, size_t wall, char *out,
 		      size_t size)
 {
-	size_t count[4] = { 0 };
+	size_t count[FINDING_WORSE + 1] = { 0 };
 	double worst = 1;
 	int at = -1;
 	size_t n = 0;
@@ -106,11 +106,16 @@ static void tell_work(const struct comparison *c, const struct analysis *a, size
 			at = (int)i;
 		}
 	}
-	if (count[FINDING_SAME] + count[FINDING_BETTER] + count[FINDING_WORSE] == 0)
+	if (count[FINDING_SAME] + count[FINDING_BETTER] + count[FINDING_WORSE] +
+		    count[FINDING_FEW] ==
+	    0)
 		return;
 	n = (size_t)snprintf(out, size,
 			     "; of the work inside %zu rows are slower, %zu faster, %zu the same",
 			     count[FINDING_WORSE], count[FINDING_BETTER], count[FINDING_SAME]);
+	if (count[FINDING_FEW] && n < size)
+		n += (size_t)snprintf(out + n, size - n, ", %zu with too few runs to say",
+				      count[FINDING_FEW]);
 	if (at >= 0 && n < size)
 		snprintf(out + n, size - n, "; the dearest is %s, %.2f times", c->row[at].quantity,
 			 worst);

@@ -58,13 +58,33 @@ static int describe(const struct compare_series *s, const struct compare_series 
 	return stats_ratio_interval(s->value, s->n, base->value, base->n, seed, &f->ratio_interval);
 }
 
-static enum finding_verdict judge(const struct finding *f, bool higher_is_better)
+static enum finding_verdict judge(const struct finding *f, bool few, bool higher_is_better)
 {
 	if (isnan(f->p) || isnan(f->ratio))
 		return FINDING_NOTHING;
+	if (few)
+		return FINDING_FEW;
 	if (f->p >= ANALYSIS_LEVEL || fabs(f->ratio - 1) <= ANALYSIS_LEAST)
 		return FINDING_SAME;
 	return (f->ratio > 1) == higher_is_better ? FINDING_BETTER : FINDING_WORSE;
+}
+
+/*
+ * Would it be no difference, however far apart its values were, among the others
+ * as they are?  "No difference" would be a claim then that no runs could have
+ * contradicted.  p[] are not corrected.
+ */
+static bool has_few(const struct comparison *c, const struct analysis *a, const double *p, size_t n,
+		    size_t i)
+{
+	const struct compare_series *wall = c->row[i / COMPARE_WALLS].wall;
+	const struct compare_series *s = &wall[i % COMPARE_WALLS], *base = &wall[MAX(a->base, 0)];
+	double least;
+
+	if (isnan(p[i]))
+		return false;
+	least = stats_rank_sum_least_p(s->value, s->n, base->value, base->n);
+	return stats_holm_of(p, n, i, MIN(least, p[i])) >= ANALYSIS_LEVEL;
 }
 
 /* Holm's correction is over everything that is compared with the base. */
@@ -72,18 +92,19 @@ static int correct(const struct comparison *c, struct analysis *a)
 {
 	size_t n = c->nrows * COMPARE_WALLS;
 	_cleanup_free_ double *p = reallocarray(NULL, n + 1, sizeof(*p));
+	_cleanup_free_ double *corrected = reallocarray(NULL, n + 1, sizeof(*p));
 
-	if (!p)
+	if (!p || !corrected)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		p[i] = a->row[i / COMPARE_WALLS][i % COMPARE_WALLS].p;
-	if (stats_holm(p, n) < 0)
+		corrected[i] = p[i] = a->row[i / COMPARE_WALLS][i % COMPARE_WALLS].p;
+	if (stats_holm(corrected, n) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		struct finding *f = &a->row[i / COMPARE_WALLS][i % COMPARE_WALLS];
 
-		f->p = p[i];
-		f->verdict = judge(f, c->row[i / COMPARE_WALLS].higher);
+		f->p = corrected[i];
+		f->verdict = judge(f, has_few(c, a, p, n, i), c->row[i / COMPARE_WALLS].higher);
 	}
 	return 0;
 }

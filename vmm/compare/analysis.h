@@ -15,6 +15,7 @@
 
 enum finding_verdict {
 	FINDING_NOTHING, /* no values, or it is the base */
+	FINDING_FEW,	 /* runs: whatever they gave, it could be no difference */
 	FINDING_SAME,
 	FINDING_BETTER,
 	FINDING_WORSE,

@@ -78,7 +78,9 @@ void claims_write_html(const struct comparison *c, const struct analysis *a, FIL
 			fprintf(out, "%+.1f %% [%+.1f, %+.1f]%s", 100 * (f->ratio - 1),
 				100 * (f->ratio_interval.low - 1),
 				100 * (f->ratio_interval.high - 1),
-				f->verdict == FINDING_SAME ? ": no difference" : "");
+				f->verdict == FINDING_SAME  ? ": no difference"
+				: f->verdict == FINDING_FEW ? ": too few runs"
+							    : "");
 		fprintf(out, "</td><td class=\"text\">%s</td></tr>\n", claims[i].how);
 	}
 	fputs("</tbody></table></div>\n", out);

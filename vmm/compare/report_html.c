@@ -131,8 +131,9 @@ static void advice(const struct comparison *c, const struct analysis *a, FILE *o
 
 static void cell(const struct finding *f, const struct compare_series *s, FILE *out)
 {
-	static const char *const classes[] = { "", "", "better", "worse" };
-	static const char *const words[] = { "", "no difference", "better", "worse" };
+	static const char *const classes[] = { "", "soft", "", "better", "worse" };
+	static const char *const words[] = { "", "too few runs", "no difference", "better",
+					     "worse" };
 	char median[32], low[32], high[32];
 
 	if (f->n == 0) {
@@ -156,7 +157,8 @@ static void table(const struct comparison *c, const struct analysis *a, FILE *ou
 	      "ratio "
 	      "to the base. A difference is one that a rank test finds at 5 % after Holm's "
 	      "correction "
-	      "over all rows, and that exceeds 2 %.</p>\n<div class=\"scroll\"><table><thead><tr>"
+	      "over all rows, and that exceeds 2 %; where it could find none, however far apart "
+	      "the values, there are too few runs.</p>\n<div class=\"scroll\"><table><thead><tr>"
 	      "<th scope=\"col\">what</th><th scope=\"col\">unit</th>",
 	      out);
 	for (size_t w = 0; w < c->nwalls; w++)

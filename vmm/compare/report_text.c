@@ -63,7 +63,7 @@ static void write_head(const struct comparison *c, FILE *out)
 /* "12.3 x1.05+": median, ratio to the base, and its verdict. */
 static void write_cell(const struct finding *f, FILE *out)
 {
-	static const char marks[] = { ' ', '=', '+', '-' };
+	static const char marks[] = { ' ', '?', '=', '+', '-' };
 	char median[16], ratio[16] = "";
 
 	figure(median, f->median);
@@ -139,7 +139,8 @@ void report_write_text(const struct comparison *c, const struct analysis *a, FIL
 	fprintf(out,
 		"\nx: ratio to %s. '=' no difference, '+' better, '-' worse: rank test with "
 		"Holm's\n"
-		"correction over all rows at 5 %%, and by more than 2 %%.\n",
+		"correction over all rows at 5 %%, and by more than 2 %%. '?' too few runs to "
+		"find one.\n",
 		a->base < 0 ? "nothing" : c->wall[a->base].name);
 	write_missing(c, out);
 	for (size_t w = 0; w < c->nwalls; w++) {

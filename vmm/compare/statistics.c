@@ -157,11 +157,21 @@ static double rank_sum(const struct ranked *all, size_t n, double *ret_ties)
 	return sum;
 }
 
+/* The normal approximation, of what `sum` is off its mean. */
+static double normal_p(double sum, double ties, double x, double y)
+{
+	double n = x + y, off = fabs(sum - x * (n + 1) / 2) - 0.5;
+	double variance = x * y / 12 * (n + 1 - ties / (n * (n - 1)));
+
+	if (variance <= 0 || off <= 0)
+		return 1;
+	return erfc(off / sqrt(variance) / M_SQRT2);
+}
+
 double stats_rank_sum_p(const double *a, size_t na, const double *b, size_t nb)
 {
-	const double x = (double)na, y = (double)nb, n = x + y;
 	_cleanup_free_ struct ranked *all = reallocarray(NULL, na + nb + 1, sizeof(*all));
-	double ties, off, variance;
+	double ties, sum;
 
 	if (!all)
 		return NAN;
@@ -172,11 +182,32 @@ double stats_rank_sum_p(const double *a, size_t na, const double *b, size_t nb)
 	for (size_t i = 0; i < nb; i++)
 		all[na + i] = (struct ranked){ b[i], false };
 	qsort(all, na + nb, sizeof(*all), compare_ranked);
-	off = fabs(rank_sum(all, na + nb, &ties) - x * (n + 1) / 2) - 0.5;
-	variance = x * y / 12 * (n + 1 - ties / (n * (n - 1)));
-	if (variance <= 0 || off <= 0)
-		return 1;
-	return erfc(off / sqrt(variance) / M_SQRT2);
+	sum = rank_sum(all, na + nb, &ties);
+	return normal_p(sum, ties, (double)na, (double)nb);
+}
+
+/* The sum of t^3 - t within these values alone; NAN without memory. */
+static double ties_within(const double *values, size_t n)
+{
+	_cleanup_free_ struct ranked *all = reallocarray(NULL, n + 1, sizeof(*all));
+	double ties = NAN;
+
+	if (!all)
+		return NAN;
+	for (size_t i = 0; i < n; i++)
+		all[i] = (struct ranked){ values[i], false };
+	qsort(all, n, sizeof(*all), compare_ranked);
+	rank_sum(all, n, &ties);
+	return ties;
+}
+
+double stats_rank_sum_least_p(const double *a, size_t na, const double *b, size_t nb)
+{
+	double x = (double)na, ties = ties_within(a, na) + ties_within(b, nb);
+
+	if (isnan(ties))
+		return NAN;
+	return na == 0 || nb == 0 ? 1 : normal_p(x * (x + 1) / 2, ties, x, (double)nb);
 }
 
 struct tested {
@@ -208,4 +239,14 @@ int stats_holm(double *p, size_t n)
 		p[order[i].index] = at_least;
 	}
 	return 0;
+}
+
+double stats_holm_of(const double *p, size_t n, size_t i, double instead)
+{
+	_cleanup_free_ double *all = copy_of(p, n);
+
+	if (!all)
+		return NAN;
+	all[i] = instead;
+	return stats_holm(all, n) < 0 ? NAN : all[i];
 }

@@ -63,9 +63,19 @@ int stats_ratio_interval(const double *a, size_t na, const double *b, size_t nb,
 double stats_rank_sum_p(const double *a, size_t na, const double *b, size_t nb);
 
 /*
+ * What stats_rank_sum_p() would give at the least: were each of a's values on
+ * the same side of each of b's.  Equal values within a and within b stay so.
+ */
+double stats_rank_sum_least_p(const double *a, size_t na, const double *b, size_t nb);
+
+/*
  * Holm's correction: p[] becomes what may be compared with 0.05 one by one.
  * An entry that is NAN is no comparison and stays so.  0 or -ENOMEM.
  */
 int stats_holm(double *p, size_t n);
+
+/* What the correction would make of p[i], were it `instead`; p[] are as before
+ * it.  NAN without memory. */
+double stats_holm_of(const double *p, size_t n, size_t i, double instead);
 
 #endif
