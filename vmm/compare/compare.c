@@ -18,6 +18,8 @@
 #include "vmm/compare/statistics.h"
 #include "vmm/compare/strength.h"
 #include "vmm/compare/suite.h"
+#include "vmm/compare/surface_calls.h"
+#include "vmm/compare/surface_trace.h"
 #include "vmm/compare/wall_command.h"
 #include "vmm/compare/work.h"
 
@@ -379,6 +381,70 @@ static int run_all(struct campaign *k, struct err *e)
 	return r;
 }
 
+/* --- what of the host's kernel is within reach (surface.h) --- */
+
+/* Is it run once more for that, traced?  Not what is only about times. */
+static bool has_surface(const struct work *w)
+{
+	return w->crowd < 0 && w->pair < 0 && !w->quota && !w->network &&
+	       (w->workload || !w->memory);
+}
+
+static int trace_once(struct campaign *k, const struct work *w, size_t wall, struct err *e)
+{
+	bool machine = strcmp(k->c->wall[wall].name, "vm") == 0;
+	_cleanup_free_ struct wall_command *command = calloc(1, sizeof(*command));
+	/* With a report the monitor keeps KVM's statistics. */
+	const char *const reported[] = { "--report", "/dev/null", NULL };
+	struct surface_order order = {
+		.command = w->command, .n = w->n, .machine = machine, .limit_ns = RUN_LIMIT_NS
+	};
+	int r;
+
+	if (!command)
+		return err_set(e, ENOMEM, "no memory");
+	k->setup.limits = machine ? reported : NULL;
+	k->setup.disk = w->disk ? &k->disk : NULL;
+	r = wall_command_make(&k->setup, k->c->wall[wall].name, w->command, w->n, k->serial++,
+			      command, e);
+	k->setup.limits = NULL;
+	k->setup.disk = NULL;
+	order.argv = command->argv;
+	return r < 0 ? r : surface_trace(&order, &k->c->surface[wall], e);
+}
+
+static void trace_wall(struct campaign *k, size_t wall)
+{
+	struct compare_surface *s = &k->c->surface[wall];
+
+	for (size_t i = 0; i < k->nwork && k->c->complete; i++) {
+		struct err why = { "" };
+
+		if (!has_surface(&k->work[i]))
+			continue;
+		progress_step(&k->progress, k->c->wall[wall].name);
+		if (k->c->wall[wall].problem[0] || s->used_problem[0] ||
+		    unfit(k, &k->work[i], wall))
+			continue;
+		if (trace_once(k, &k->work[i], wall, &why) == -EINTR)
+			k->c->complete = false;
+		else if (why.text[0])
+			snprintf(s->used_problem, sizeof(s->used_problem), "%.150s", why.text);
+	}
+}
+
+static void trace_walls(struct campaign *k)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < k->nwork; i++)
+		n += has_surface(&k->work[i]);
+	k->c->calls_known = surface_calls_known();
+	progress_begin(&k->progress, n * k->c->nwalls);
+	for (size_t wall = 0; wall < k->c->nwalls && k->c->complete; wall++)
+		trace_wall(k, wall);
+}
+
 static int choose_walls(struct campaign *k, struct err *e)
 {
 	char list[256] = "", *save = NULL;
@@ -500,6 +566,8 @@ int compare_run(const struct compare_config *cfg, struct comparison *ret, struct
 			r = try_walls(k, e);
 		if (r == 0)
 			r = run_all(k, e);
+		if (r == 0 && ret->complete)
+			trace_walls(k);
 		if (r == 0 && ret->complete && canaries->made)
 			r = strength_run(&k->setup, canaries, k->signal_fd, &k->progress, got, ret,
 					 e);

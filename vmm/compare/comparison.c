@@ -18,6 +18,8 @@ void comparison_release(struct comparison *c)
 			free(c->row[i].wall[w].value);
 	free(c->row);
 	c->row = NULL;
+	for (size_t w = 0; w < COMPARE_WALLS; w++)
+		surface_release(&c->surface[w]);
 	free(c->attempt);
 	c->attempt = NULL;
 	c->nattempts = 0;

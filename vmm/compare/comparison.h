@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmm/compare/surface.h"
+
 #define COMPARE_WALLS	 8
 #define COMPARE_ROWS	 256
 #define COMPARE_VALUES	 100000 /* of one series */
@@ -40,6 +42,10 @@ enum compare_verdict {
 	COMPARE_CONTAINED, /* it hurts only what is behind the wall */
 	COMPARE_REACHED,   /* the host */
 };
+
+/* Texts of outcomes that have a meaning of their own. */
+#define COMPARE_CANARY	   "the host's canary"
+#define COMPARE_OWN_KERNEL "its own kernel"
 
 struct compare_outcome {
 	enum compare_verdict verdict;
@@ -80,6 +86,8 @@ struct comparison {
 	size_t nrows;
 	struct compare_attempt *attempt; /* room for COMPARE_ATTEMPTS, or NULL */
 	size_t nattempts;
+	uint32_t calls_known; /* system calls that this architecture has, as far as is known */
+	struct compare_surface surface[COMPARE_WALLS];
 };
 
 /* Empty; to be released in any case. */

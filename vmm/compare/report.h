@@ -34,6 +34,11 @@ void report_write_text(const struct comparison *c, const struct analysis *a, FIL
 void report_write_attempts(const struct comparison *c, FILE *out);
 void report_write_attempts_html(const struct comparison *c, FILE *out);
 
+/* What of the host's kernel is within reach behind each wall, likewise.  Nothing
+ * when that was not looked at. */
+void report_write_surface(const struct comparison *c, FILE *out);
+void report_write_surface_html(const struct comparison *c, FILE *out);
+
 /* Each row of two reports side by side, for what both have. */
 void report_write_difference(const struct comparison *before, const struct comparison *after,
 			     FILE *out);

@@ -292,6 +292,7 @@ void report_write_html(const struct comparison *c, const struct analysis *a, FIL
 	claims_write_html(c, a, out);
 	table(c, a, out);
 	report_write_attempts_html(c, out);
+	report_write_surface_html(c, out);
 	element(out, "<p class=\"soft\">Made by bulkhead ", c->version,
 		".</p>\n</main></body></html>\n");
 }

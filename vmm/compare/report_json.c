@@ -8,6 +8,7 @@
 
 #include "vmm/base/util.h"
 #include "vmm/compare/report.h"
+#include "vmm/compare/report_parts.h"
 
 /* --- writing --- */
 
@@ -93,6 +94,7 @@ int report_write_json(const struct comparison *c, FILE *out, struct err *e)
 
 	if (!report)
 		return err_set(e, ENOMEM, "no memory for the report");
+	json_object_set_new(report, "surface", report_surface_json(c));
 	if (json_dumpf(report, out, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0 ||
 	    fputc('\n', out) == EOF || fflush(out) != 0)
 		r = err_errno(e, "write the report");
@@ -349,6 +351,9 @@ static int read_report(json_t *report, struct comparison *c, struct err *e)
 		if (r == 0)
 			r = read_attempt(row, c, e);
 	}
+	/* Reports of before have none. */
+	if (r == 0 && json_object_get(report, "surface"))
+		r = report_surface_read(json_object_get(report, "surface"), c, e);
 	return r;
 }
 

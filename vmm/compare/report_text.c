@@ -156,6 +156,7 @@ void report_write_text(const struct comparison *c, const struct analysis *a, FIL
 		}
 	}
 	report_write_attempts(c, out);
+	report_write_surface(c, out);
 }
 
 void report_write_difference(const struct comparison *before, const struct comparison *after,
