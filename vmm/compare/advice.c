@@ -7,33 +7,11 @@
 
 #include "vmm/base/util.h"
 #include "vmm/compare/suite.h"
+#include "vmm/compare/trust.h"
 
 bool advice_is_hardware(const struct comparison *c)
 {
 	return strncmp(c->host.label, "hardware", 8) == 0;
-}
-
-const char *advice_trust(const char *wall)
-{
-	static const struct {
-		const char *wall, *trust;
-	} all[] = {
-		{ "none",
-		  "nothing is between the command and the host: the command itself is trusted" },
-		{ "process", "the host's kernel is trusted with every call on the list" },
-		{ "vm", "the processor, KVM, and for each device a process that has nothing else" },
-		{ "crun",
-		  "the host's kernel is trusted with every call that its profile lets through" },
-		{ "runc",
-		  "the host's kernel is trusted with every call that its profile lets through" },
-		{ "bwrap",
-		  "the host's kernel is trusted with every system call: no filter is given here" },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-		if (strcmp(all[i].wall, wall) == 0)
-			return all[i].trust;
-	return NULL;
 }
 
 static int find_row(const struct comparison *c, const char *workload, const char *quantity)
@@ -137,7 +115,7 @@ static void tell_strength(const struct comparison *c, size_t wall, char *out, si
 bool advice_sentence(const struct comparison *c, const struct analysis *a, size_t i,
 		     char out[ADVICE_TEXT])
 {
-	const char *trust;
+	char trust[TRUST_TEXT];
 	size_t n, room = ADVICE_TEXT;
 
 	if (i >= c->nwalls)
@@ -153,8 +131,7 @@ bool advice_sentence(const struct comparison *c, const struct analysis *a, size_
 	n = strlen(out);
 	tell_strength(c, i, out + n, room - n);
 	n = strlen(out);
-	trust = advice_trust(c->wall[i].name);
-	if (trust && n < room)
+	if (n < room && trust_tell(c, i, trust))
 		snprintf(out + n, room - n, ". Trust: %s.", trust);
 	return true;
 }

@@ -8,14 +8,10 @@
 
 #include "vmm/compare/analysis.h"
 
-#define ADVICE_TEXT 1024
+#define ADVICE_TEXT 2048
 
 /* Is the host's KVM hardware's? */
 bool advice_is_hardware(const struct comparison *c);
-
-/* What is trusted when this wall is what keeps the command in; NULL: nothing
- * is known of that wall. */
-const char *advice_trust(const char *wall);
 
 /* Sentence number `i`, from 0; false: there are no more. */
 bool advice_sentence(const struct comparison *c, const struct analysis *a, size_t i,

@@ -61,7 +61,7 @@ static void judge_done(const struct attempt *a, const struct strength_host *host
 	if (a->kind == ATTEMPT_CANARY)
 		decide(ret, COMPARE_CONTAINED, "something of its own");
 	else if (!kernel)
-		decide(ret, COMPARE_CONTAINED, "its own kernel");
+		decide(ret, COMPARE_CONTAINED, COMPARE_OWN_KERNEL);
 	else if (a->kind == ATTEMPT_SPACE && !is_hosts(s->space, host->space))
 		decide(ret, COMPARE_CONTAINED, "its own namespace");
 	else
@@ -77,7 +77,7 @@ void strength_judge(const struct attempt *a, const struct strength_host *host,
 
 	if (seen->noticed || (line && (strcmp(s.evidence, host->secret) == 0 ||
 				       strcmp(s.evidence, host->token) == 0)))
-		decide(ret, COMPARE_REACHED, "the host's canary");
+		decide(ret, COMPARE_REACHED, COMPARE_CANARY);
 	else if (!line)
 		judge_silence(a, seen->status, ret);
 	else if (strcmp(s.result, "done") == 0)
