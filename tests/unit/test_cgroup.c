@@ -343,13 +343,47 @@ static void test_hand_down(void **state)
 	assert_file("unified/user/scope/cgroup.subtree_control", "+pids");
 }
 
+/* A group with processes hands nothing down; who is alone in it moves away. */
+static void test_hand_down_with_processes(void **state)
+{
+	static struct cgroup_found found[CGROUP_PLACES];
+	const unsigned int pids = 1 << CGROUP_CTL_PIDS;
+	char text[64];
+
+	(void)state;
+	version_2();
+	put("unified/user/scope/cgroup.subtree_control", "");
+	put("unified/user/scope/cgroup.type", "domain\n");
+	snprintf(text, sizeof(text), "%d\n%d\n", getpid(), getppid());
+	put("unified/user/scope/cgroup.procs", text);
+	assert_int_equal(cgroup_find(&host, pids, pids, found, NULL), 0);
+	assert_file("unified/user/scope/cgroup.subtree_control", "");
+
+	snprintf(text, sizeof(text), "%d\n", getpid());
+	put("unified/user/scope/cgroup.procs", text);
+	make_dir("unified/user/scope/bulkhead-supervisor");
+	put("unified/user/scope/bulkhead-supervisor/cgroup.procs", "");
+	assert_int_equal(cgroup_find(&host, pids, pids, found, NULL), 0);
+	assert_file("unified/user/scope/bulkhead-supervisor/cgroup.procs", "0");
+	assert_file("unified/user/scope/cgroup.subtree_control", "+pids");
+
+	/* Somebody else has made it a group of threads. */
+	put("unified/user/scope/cgroup.subtree_control", "");
+	put("unified/user/scope/cgroup.procs", "");
+	put("unified/user/scope/cgroup.type", "domain threaded\n");
+	assert_int_equal(cgroup_find(&host, pids, pids, found, NULL), 0);
+	assert_file("unified/user/scope/cgroup.subtree_control", "");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_version_1), TEST(test_version_2),	  TEST(test_usage),
-		TEST(test_change),    TEST(test_missing),	  TEST(test_none),
-		TEST(test_hand_down), TEST(test_mount_of_a_part),
+		TEST(test_version_1),	    TEST(test_version_2),
+		TEST(test_usage),	    TEST(test_change),
+		TEST(test_missing),	    TEST(test_none),
+		TEST(test_hand_down),	    TEST(test_hand_down_with_processes),
+		TEST(test_mount_of_a_part),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

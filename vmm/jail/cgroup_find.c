@@ -179,23 +179,42 @@ static int move_to_leaf(const char *dir)
 	return write_file(leaf, "cgroup.procs", "0");
 }
 
+/*
+ * Is `dir` a group that can hand controllers down to ones that processes can
+ * enter?  Not while processes are in it: those of memory and disks it refuses
+ * then, and those of CPU and PIDs it hands down to threads only, and is itself
+ * of type "domain threaded" from then on.  The hierarchy's very top, which has no
+ * type, is exempt.
+ */
+static bool can_hand_down(const char *dir)
+{
+	char path[PATH_MAX + 64], text[64];
+
+	snprintf(path, sizeof(path), "%s/cgroup.type", dir);
+	if (read_text(path, text, sizeof(text)) < 0)
+		return true;
+	if (strcmp(text, "domain\n") != 0)
+		return false;
+	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	if (read_text(path, text, sizeof(text)) == 0 && !*text)
+		return true;
+	return is_alone(dir) && move_to_leaf(dir) == 0;
+}
+
 /* Have `dir` hand `wanted` down, as far as it has it.  What it hands down. */
 static unsigned int hand_down(const char *dir, unsigned int wanted)
 {
 	unsigned int missing = wanted & read_words(dir, "cgroup.controllers") &
 			       ~read_words(dir, "cgroup.subtree_control");
-	bool moved = false;
 
+	if (missing && !can_hand_down(dir))
+		return 0;
 	for (unsigned int c = 0; c < CGROUP_CONTROLLERS; c++) {
 		char text[16];
 
 		if (!(missing >> c & 1))
 			continue;
 		snprintf(text, sizeof(text), "+%s", controllers[c].v2);
-		if (write_file(dir, "cgroup.subtree_control", text) != -EBUSY || moved ||
-		    !is_alone(dir) || move_to_leaf(dir) < 0)
-			continue;
-		moved = true;
 		write_file(dir, "cgroup.subtree_control", text);
 	}
 	return read_words(dir, "cgroup.subtree_control");
