@@ -14,6 +14,7 @@
 
 #include "vmm/base/util.h"
 #include "vmm/compare/analysis.h"
+#include "vmm/compare/bundle.h"
 #include "vmm/compare/wall_command.h"
 
 static const struct work *find(const struct work *list, size_t n, const char *name)
@@ -112,7 +113,7 @@ static void what_peers_cannot(void **state)
 
 	(void)state;
 	assert_null(work_unfit(find(list, n, "quota"), "process"));
-	assert_non_null(strstr(work_unfit(find(list, n, "quota"), "crun"), "no limits"));
+	assert_null(work_unfit(find(list, n, "quota"), "crun"));
 	assert_non_null(strstr(work_unfit(find(list, n, "quota"), "bwrap"), "no limits"));
 	assert_null(work_unfit(find(list, n, "disk"), "crun"));
 	assert_null(work_unfit(find(list, n, "network"), "vm"));
@@ -201,6 +202,74 @@ static void network_behind_each_wall(void **state)
 	assert_int_equal(system("rm -rf " ROOT), 0);
 }
 
+static const char runtime[] =
+	"#!/bin/sh\n"
+	"echo '{\"process\": {\"args\": [\"sh\"]}, \"root\": {\"readonly\": true}, \"linux\": "
+	"{\"resources\": {\"devices\": [{\"allow\": false, \"access\": \"rwm\"}]}}}' "
+	"> config.json\n";
+
+static void expect_config(const char *text, bool is_there)
+{
+	char config[4096] = "";
+	int fd = open(ROOT "/b/config.json", O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0 && read(fd, config, sizeof(config) - 1) > 0);
+	close(fd);
+	if ((strstr(config, text) != NULL) != is_there)
+		fail_msg("'%s' in %s", text, config);
+}
+
+static void limits_behind_each_wall(void **state)
+{
+	const struct wall_limits cpu = { .cpu_percent = 50 }, memory = { .memory_mib = 64 };
+	struct wall_setup setup = { .program = "/b", .root = ROOT, .limits = &cpu };
+	static const char *const command[] = { "/sh", "it" };
+	struct wall_command *c = calloc(1, sizeof(*c));
+	struct err e = { "" };
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(wall_command_make(&setup, "process", command, 2, 1, c, &e), 0);
+	assert_string_equal(c->argv[6], "--cpus");
+	assert_string_equal(c->argv[7], "0.50");
+	assert_int_equal(wall_command_make(&setup, "bwrap", command, 2, 1, c, &e), -ENOTSUP);
+	free(c);
+	setup.limits = &memory;
+	c = calloc(1, sizeof(*c));
+	assert_non_null(c);
+	assert_int_equal(wall_command_make(&setup, "vm", command, 2, 1, c, &e), 0);
+	assert_string_equal(c->argv[6], "--memory");
+	assert_string_equal(c->argv[7], "64M");
+	free(c);
+}
+
+/* What a runtime's program would be given, with a shell script as the runtime. */
+static void bundles(void **state)
+{
+	const struct wall_limits cpu = { .cpu_percent = 50 }, memory = { .memory_mib = 64 };
+	static const char *const command[] = { "/sh", "it" };
+	struct bundle bundle = { .root = "/root", .command = command, .n = 2, .limits = &cpu };
+	int fd;
+
+	(void)state;
+	assert_int_equal(system("rm -rf " ROOT " && mkdir -p " ROOT), 0);
+	fd = open(ROOT "/runtime", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+	assert_true(fd >= 0 && write_all(fd, runtime, sizeof(runtime) - 1) == 0);
+	close(fd);
+	assert_int_equal(bundle_write(ROOT "/runtime", ROOT "/b", &bundle, NULL), 0);
+	expect_config("quota", true);
+	expect_config("\"readonly\": true", true);
+	expect_config("\"rwm\"", true);
+	bundle.limits = &memory;
+	bundle.writable = true;
+	assert_int_equal(bundle_write(ROOT "/runtime", ROOT "/b", &bundle, NULL), 0);
+	expect_config("67108864", true);
+	expect_config("\"readonly\": false", true);
+	expect_config("quota", false);
+	expect_config("\"rwm\"", true);
+	assert_int_equal(system("rm -rf " ROOT), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +280,8 @@ int main(void)
 		cmocka_unit_test(what_peers_cannot),
 		cmocka_unit_test(disk_behind_each_wall),
 		cmocka_unit_test(network_behind_each_wall),
+		cmocka_unit_test(limits_behind_each_wall),
+		cmocka_unit_test(bundles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

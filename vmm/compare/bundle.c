@@ -33,6 +33,33 @@ static int run_spec(const char *runtime, const char *dir, struct err *e)
 	return status == 0 ? 0 : err_set(e, EIO, "'%s spec' failed", runtime);
 }
 
+/* config-linux.md, "Control groups".  Of what the runtime has there by itself, the
+ * list of devices, nothing is taken away. */
+static int limit(json_t *spec, const struct wall_limits *limits)
+{
+	json_t *of_linux = json_object_get(spec, "linux");
+	json_t *resources = json_object_get(of_linux, "resources");
+	int r = 0;
+
+	if (!resources) {
+		resources = json_object();
+		r = json_object_set_new(of_linux, "resources", resources);
+	}
+	/* The bundle may be one that had others the last time. */
+	json_object_del(resources, "cpu");
+	json_object_del(resources, "memory");
+	if (limits && limits->cpu_percent)
+		r |= json_object_set_new(resources, "cpu",
+					 json_pack("{s:i, s:i}", "quota",
+						   (int)limits->cpu_percent * 1000, "period",
+						   100000));
+	if (limits && limits->memory_mib)
+		r |= json_object_set_new(
+			resources, "memory",
+			json_pack("{s:I}", "limit", (json_int_t)limits->memory_mib << 20));
+	return r;
+}
+
 static int change(json_t *spec, const struct bundle *bundle)
 {
 	json_t *process = json_object_get(spec, "process"), *args = json_array();
@@ -44,6 +71,7 @@ static int change(json_t *spec, const struct bundle *bundle)
 	r |= json_object_set_new(process, "args", args);
 	r |= json_object_set_new(process, "terminal", json_false());
 	r |= json_object_set_new(root, "readonly", json_boolean(!bundle->writable));
+	r |= limit(spec, bundle->limits);
 	return r | json_object_set_new(root, "path", json_string(bundle->root));
 }
 

@@ -9,12 +9,14 @@
 #include <stddef.h>
 
 #include "vmm/base/err.h"
+#include "vmm/compare/wall_command.h"
 
 struct bundle {
 	const char *root;
 	bool writable; /* the root */
 	const char *const *command;
 	size_t n;
+	const struct wall_limits *limits; /* or NULL */
 };
 
 /* Write `dir`/config.json; `dir` is made when it is missing.  `runtime` is the

@@ -137,7 +137,7 @@ static int make_command(struct campaign *k, const struct work *w, size_t wall,
 {
 	int r;
 
-	k->setup.limits = w->quota ? w->quota->limit : NULL;
+	k->setup.limits = w->quota ? &w->quota->limits : NULL;
 	k->setup.disk = w->disk ? &k->disk : NULL;
 	k->setup.network = w->network;
 	r = wall_command_make(&k->setup, k->c->wall[wall].name, command, n, k->serial++, ret, e);
@@ -403,11 +403,11 @@ static int trace_once(struct campaign *k, const struct work *w, size_t wall, str
 
 	if (!command)
 		return err_set(e, ENOMEM, "no memory");
-	k->setup.limits = machine ? reported : NULL;
+	k->setup.options = machine ? reported : NULL;
 	k->setup.disk = w->disk ? &k->disk : NULL;
 	r = wall_command_make(&k->setup, k->c->wall[wall].name, w->command, w->n, k->serial++,
 			      command, e);
-	k->setup.limits = NULL;
+	k->setup.options = NULL;
 	k->setup.disk = NULL;
 	order.argv = command->argv;
 	return r < 0 ? r : surface_trace(&order, &k->c->surface[wall], e);

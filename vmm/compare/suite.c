@@ -35,7 +35,7 @@ const struct suite_workload suite_workloads[] = {
 	{ "quota", true, false,
 	  "What an instance gets of half a processor, and of 64 MiB before something in it is "
 	  "killed.",
-	  "Disk and network rates; walls that are not Bulkhead's." },
+	  "Disk and network rates." },
 };
 const size_t suite_nworkloads = ARRAY_SIZE(suite_workloads);
 
@@ -120,8 +120,8 @@ const struct suite_pair suite_pairs[SUITE_PAIRS] = {
 };
 
 const struct suite_quota suite_quotas[SUITE_QUOTAS] = {
-	{ "spin", { "--cpus", "0.5" }, true },
-	{ "grow", { "--memory", "64M" }, false },
+	{ "spin", { .cpu_percent = 50 }, true },
+	{ "grow", { .memory_mib = 64 }, false },
 };
 const struct suite_quantity suite_share = { "quota", "processor-share", "%", true,
 					    "of one processor, where 50 was asked for" };

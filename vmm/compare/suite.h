@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "vmm/compare/wall_command.h"
+
 struct suite_quantity {
 	const char *workload, *name, *unit;
 	bool higher;	   /* more is better */
@@ -39,10 +41,11 @@ struct suite_pair {
 #define SUITE_PAIRS 5
 extern const struct suite_pair suite_pairs[SUITE_PAIRS]; /* of "neighbour" */
 
-/* A workload under a limit that was asked for, as options of Bulkhead's own walls. */
+/* A workload under a limit that was asked for. */
 struct suite_quota {
-	const char *workload, *limit[3]; /* ends in NULL */
-	bool share;			 /* what counts is processor time over time, in % */
+	const char *workload;
+	struct wall_limits limits;
+	bool share; /* what counts is processor time over time, in % */
 };
 
 #define SUITE_QUOTAS 2

@@ -98,9 +98,11 @@ static int make_container(const struct wall_setup *setup, const char *runtime,
 			  struct wall_command *ret, struct err *e)
 {
 	const char *args[WALL_COMMAND_ARGS];
-	struct bundle bundle = {
-		.root = root_of(setup), .writable = setup->disk, .command = args, .n = n
-	};
+	struct bundle bundle = { .root = root_of(setup),
+				 .writable = setup->disk,
+				 .command = args,
+				 .n = n,
+				 .limits = setup->limits };
 	size_t at = 0;
 	int r;
 
@@ -133,6 +135,19 @@ static int make_bwrap(const struct wall_setup *setup, struct wall_command *ret, 
 	return 0;
 }
 
+/* One of them: there is room for the text of one only. */
+static void add_limits(const struct wall_limits *limits, struct wall_command *ret, size_t *at)
+{
+	if (limits->cpu_percent) {
+		snprintf(ret->name, sizeof(ret->name), "%u.%02u", limits->cpu_percent / 100,
+			 limits->cpu_percent % 100);
+		add(ret, at, "--cpus", ret->name, NULL);
+	} else {
+		snprintf(ret->name, sizeof(ret->name), "%uM", limits->memory_mib);
+		add(ret, at, "--memory", ret->name, NULL);
+	}
+}
+
 /* One of Bulkhead's own. */
 static int make_ours(const struct wall_setup *setup, const char *wall, const char *program,
 		     struct wall_command *ret, size_t *at, struct err *e)
@@ -150,8 +165,10 @@ static int make_ours(const struct wall_setup *setup, const char *wall, const cha
 		add(ret, at, "--disk", setup->disk->image, NULL);
 	if (setup->network && strcmp(wall, "none") != 0)
 		add(ret, at, "--net", NETWORK_OPTION, NULL);
-	for (size_t i = 0; setup->limits && setup->limits[i]; i++)
-		add(ret, at, setup->limits[i], NULL);
+	for (size_t i = 0; setup->options && setup->options[i]; i++)
+		add(ret, at, setup->options[i], NULL);
+	if (setup->limits)
+		add_limits(setup->limits, ret, at);
 	if (setup->bounded)
 		add(ret, at, "--pids", "64", "--memory", "64M", NULL);
 	add(ret, at, "--", NULL);
@@ -167,8 +184,10 @@ int wall_command_make(const struct wall_setup *setup, const char *wall, const ch
 	if (n + 32 > WALL_COMMAND_ARGS)
 		return err_set(e, E2BIG, "a command of more than %d arguments",
 			       WALL_COMMAND_ARGS - 32);
-	if ((setup->limits || setup->network) && !wall_command_is_ours(wall))
-		return err_set(e, ENOTSUP, "%s is given no limits and no network here", wall);
+	if (setup->network && !wall_command_is_ours(wall))
+		return err_set(e, ENOTSUP, "%s is given no network here", wall);
+	if (setup->limits && strcmp(wall, "bwrap") == 0)
+		return err_set(e, ENOTSUP, "bwrap has no limits of its own");
 	if (strcmp(wall, "crun") == 0 || strcmp(wall, "runc") == 0)
 		return make_container(setup, wall, command, n, serial, ret, e);
 	if (strcmp(wall, "bwrap") == 0)

@@ -23,15 +23,22 @@ struct wall_disk {
 	char image[PATH_MAX + 16];	     /* file, for --disk */
 };
 
+/* What a command may use at the most; 0: as much as it likes. */
+struct wall_limits {
+	unsigned int cpu_percent; /* of one processor */
+	unsigned int memory_mib;
+};
+
 /* What all command lines have in common; paths are absolute. */
 struct wall_setup {
-	char program[PATH_MAX];	      /* of Bulkhead */
-	char root[PATH_MAX];	      /* the root directory that every wall is given */
-	char scratch[PATH_MAX];	      /* a directory of ours: bundles of OCI runtimes */
-	const char *const *limits;    /* options of Bulkhead's own walls, to NULL; or NULL */
-	const struct wall_disk *disk; /* or NULL */
-	bool network;		      /* that of network.h */
-	bool bounded;		      /* behind `process`, with limits on processes and memory */
+	char program[PATH_MAX];		  /* of Bulkhead */
+	char root[PATH_MAX];		  /* the root directory that every wall is given */
+	char scratch[PATH_MAX];		  /* a directory of ours: bundles of OCI runtimes */
+	const char *const *options;	  /* more of Bulkhead's own walls, to NULL; or NULL */
+	const struct wall_limits *limits; /* or NULL */
+	const struct wall_disk *disk;	  /* or NULL */
+	bool network;			  /* that of network.h */
+	bool bounded; /* behind `process`, with limits on processes and memory */
 };
 
 struct wall_command {
@@ -55,7 +62,8 @@ int wall_command_find(const char *wall, struct err *e);
  * program is taken out of the root directory, with the host's libraries.
  * With a disk, where the command finds it is one more argument; with the network
  * the host's address.
- * `limits` and `network` mean nothing to walls that are not Bulkhead's: -ENOTSUP.
+ * `network` means nothing to walls that are not Bulkhead's, nor `limits` to
+ * bwrap: -ENOTSUP.
  * 0; -E2BIG, -ENOENT (not in the root directory) and what writing a bundle
  * gives, with *e.
  */

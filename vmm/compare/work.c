@@ -131,11 +131,9 @@ uint32_t work_most_runs(const struct work *w, bool full)
 
 const char *work_unfit(const struct work *w, const char *wall)
 {
-	if (wall_command_is_ours(wall))
-		return NULL;
-	/* Limits and networks are options of our own walls. */
-	if (w->quota)
-		return strcmp(wall, "bwrap") == 0 ? "it has no limits of its own"
-						  : "it is given no limits here";
-	return w->network ? "it is given no network here" : NULL;
+	if (w->quota && strcmp(wall, "bwrap") == 0)
+		return "it has no limits of its own";
+	if (w->network && !wall_command_is_ours(wall))
+		return "it is given no network here";
+	return NULL;
 }
