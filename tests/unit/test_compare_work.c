@@ -15,6 +15,7 @@
 #include "vmm/base/util.h"
 #include "vmm/compare/analysis.h"
 #include "vmm/compare/bundle.h"
+#include "vmm/compare/fio.h"
 #include "vmm/compare/wall_command.h"
 
 static const struct work *find(const struct work *list, size_t n, const char *name)
@@ -126,6 +127,8 @@ static void what_peers_cannot(void **state)
 
 static struct wall_disk disk = { .root = ROOT "/disk",
 				 .file = ROOT "/disk/data",
+				 .vm_root = ROOT "/root",
+				 .prefix = "",
 				 .writable_root = ROOT "/disk,rw",
 				 .image = ROOT "/disk/data,direct=on" };
 
@@ -219,6 +222,50 @@ static void expect_config(const char *text, bool is_there)
 		fail_msg("'%s' in %s", text, config);
 }
 
+/* From fio 3.33, shortened behind its 49th field. */
+static const char terse[] =
+	"3;fio-3.33;r;0;0;45120;90059;22514;501;0;0;0.0;0.0;14;5123;43.2;1.5;1.0%=0;5.0%=0;"
+	"10.0%=0;20.0%=0;30.0%=0;40.0%=0;50.0%=0;60.0%=0;70.0%=0;80.0%=0;90.0%=0;95.0%=0;99.0%=0;"
+	"99.5%=0;99.9%=0;99.95%=0;99.99%=0;0%=0;0%=0;0%=0;14;5123;43.3;1.5;0;0;0.0;0.0;0.0;7;8;9;"
+	"10;"
+	"501\n";
+
+static void fio_prints(void **state)
+{
+	char text[1024];
+
+	(void)state;
+	assert_true(fio_field(terse, 7) == 90059);
+	assert_true(fio_field(terse, 8) == 22514);
+	assert_true(fio_field(terse, 48) == 8);
+	assert_true(fio_field(terse, 49) == 9);
+	assert_true(fio_field(terse, 60) == 0);
+	snprintf(text, sizeof(text), "note: something\n%s", terse);
+	assert_true(fio_field(text, 8) == 22514);
+	assert_true(fio_field("fio: failed\n", 8) == 0);
+	assert_true(fio_field("", 1) == 0);
+	/* Not the next line's. */
+	assert_true(fio_field("3;fio-3.33;r\n1;2;3;4;5;6;7;8\n", 8) == 0);
+}
+
+static void fio_is_added(void **state)
+{
+	struct work list[WORKS];
+	size_t n = work_of_suite(true, list), all = work_of_fio("/bin/fio", list, n);
+	const struct suite_quantity *q[WORK_QUANTITIES];
+
+	(void)state;
+	assert_int_equal(all, n + SUITE_FIOS);
+	assert_true(all <= WORKS);
+	for (size_t i = n; i < all; i++) {
+		assert_string_equal(work_name(&list[i]), "fio");
+		assert_string_equal(list[i].command[0], "/bin/fio");
+		assert_true(list[i].n < WORK_ARGS);
+		assert_string_equal(list[i].command[list[i].n - 1], "--name=bulkhead");
+		assert_int_equal(work_quantities(&list[i], q), 1);
+	}
+}
+
 static void limits_behind_each_wall(void **state)
 {
 	const struct wall_limits cpu = { .cpu_percent = 50 }, memory = { .memory_mib = 64 };
@@ -282,6 +329,8 @@ int main(void)
 		cmocka_unit_test(network_behind_each_wall),
 		cmocka_unit_test(limits_behind_each_wall),
 		cmocka_unit_test(bundles),
+		cmocka_unit_test(fio_prints),
+		cmocka_unit_test(fio_is_added),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,8 +92,6 @@ static int measure(struct compare_request *q, int *ret_status, struct err *e)
 		return err_set(
 			e, EINVAL,
 			"a command needs --rootfs DIR, the root directory that it is run in");
-	if (!q->cfg.command && q->cfg.rootfs)
-		return err_set(e, EINVAL, "--rootfs is for a command; the suites bring their own");
 	r = open_output(q->json, &json, e);
 	if (r == 0)
 		r = open_output(q->html, &html, e);

@@ -52,7 +52,11 @@ static const struct option options[] = {
 		.man = "The root directory of the command.\n"
 		       "Behind\n"
 		       ".Cm none\n"
-		       "the program is taken out of it and uses the host's libraries.",
+		       "the program is taken out of it and uses the host's libraries.\n"
+		       "Without a command: a root directory with\n"
+		       ".Xr fio 1 ,\n"
+		       "whose figures of the disk are added to those of the suite; a copy of it\n"
+		       "is made, of at most 1 GiB.",
 		.setting = SET_ROOTFS,
 	},
 	{

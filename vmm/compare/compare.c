@@ -10,6 +10,7 @@
 #include "vmm/base/util.h"
 #include "vmm/compare/crowd.h"
 #include "vmm/compare/disk.h"
+#include "vmm/compare/fio.h"
 #include "vmm/compare/host.h"
 #include "vmm/compare/measure.h"
 #include "vmm/compare/network.h"
@@ -31,9 +32,11 @@ struct campaign {
 	const struct compare_config *cfg;
 	struct comparison *c;
 	struct wall_setup setup;
-	struct wall_disk disk;
+	struct wall_disk disk, fio_disk;
+	char fio[PATH_MAX]; /* its program, in the user's root directory; "" */
 	struct network network;
-	char no_disk[COMPARE_WHY], no_network[COMPARE_WHY]; /* why there is none */
+	char no_disk[COMPARE_WHY], no_fio[COMPARE_WHY],
+		no_network[COMPARE_WHY]; /* why there is none */
 	struct work work[WORKS];
 	size_t nwork;
 	bool full;
@@ -138,7 +141,7 @@ static int make_command(struct campaign *k, const struct work *w, size_t wall,
 	int r;
 
 	k->setup.limits = w->quota ? &w->quota->limits : NULL;
-	k->setup.disk = w->disk ? &k->disk : NULL;
+	k->setup.disk = w->fio ? &k->fio_disk : w->disk ? &k->disk : NULL;
 	k->setup.network = w->network;
 	r = wall_command_make(&k->setup, k->c->wall[wall].name, command, n, k->serial++, ret, e);
 	k->setup.limits = NULL;
@@ -240,6 +243,25 @@ static int run_crowd(struct campaign *k, const struct work *w, size_t wall, stru
 	return keep(k, work_name(w), q, wall, (double)bytes / (double)MIB);
 }
 
+/* *ret_n: how many there were. */
+static int keep_figures(struct campaign *k, const struct work *w, size_t wall, size_t *ret_n)
+{
+	double figure;
+
+	*ret_n = 1;
+	if (w->quota && w->quota->share)
+		return keep(k, work_name(w), &suite_share, wall,
+			    100 * (double)k->got->cpu_ns / (double)k->got->exit_ns);
+	if (w->fio) {
+		figure = fio_field(k->got->out, w->fio->field) * w->fio->scale;
+		*ret_n = figure > 0 && figure < 1e15;
+		return *ret_n ? keep(k, work_name(w), &w->fio->quantity, wall, figure) : 0;
+	}
+	if (work_is_outside(w))
+		return keep_outside(k, w, wall);
+	return keep_lines(k, w, wall, ret_n);
+}
+
 static int run_and_keep(struct campaign *k, const struct work *w, size_t wall, struct err *e)
 {
 	char text[COMPARE_TEXT];
@@ -261,17 +283,10 @@ static int run_and_keep(struct campaign *k, const struct work *w, size_t wall, s
 		note_failure(k, w, wall, text);
 		return 0;
 	}
-	if (w->quota && w->quota->share) {
-		n = 1;
-		r = keep(k, work_name(w), &suite_share, wall,
-			 100 * (double)k->got->cpu_ns / (double)k->got->exit_ns);
-	} else if (work_is_outside(w))
-		r = keep_outside(k, w, wall);
-	else
-		r = keep_lines(k, w, wall, &n);
+	r = keep_figures(k, w, wall, &n);
 	if (r < 0)
 		return err_code(e, r, "keep a value");
-	if (!work_is_outside(w) && n == 0)
+	if (n == 0)
 		note_failure(k, w, wall, "the workload printed no figure");
 	return 0;
 }
@@ -329,6 +344,8 @@ static const char *unfit(const struct campaign *k, const struct work *w, size_t 
 {
 	if (w->disk && k->no_disk[0])
 		return k->no_disk;
+	if (w->fio && k->no_fio[0])
+		return k->no_fio;
 	if (w->network && k->no_network[0])
 		return k->no_network;
 	return work_unfit(w, k->c->wall[wall].name);
@@ -386,7 +403,7 @@ static int run_all(struct campaign *k, struct err *e)
 /* Is it run once more for that, traced?  Not what is only about times. */
 static bool has_surface(const struct work *w)
 {
-	return w->crowd < 0 && w->pair < 0 && !w->quota && !w->network &&
+	return w->crowd < 0 && w->pair < 0 && !w->quota && !w->network && !w->fio &&
 	       (w->workload || !w->memory);
 }
 
@@ -481,6 +498,7 @@ static int choose_work(struct campaign *k, struct err *e)
 {
 	const char *suite = k->cfg->suite;
 	bool full = suite && strcmp(suite, "full") == 0;
+	int r;
 
 	if (suite && !full && strcmp(suite, "quick") != 0)
 		return err_set(e, EINVAL, "there is no suite '%.32s': quick or full", suite);
@@ -499,7 +517,11 @@ static int choose_work(struct campaign *k, struct err *e)
 	}
 	snprintf(k->c->suite, sizeof(k->c->suite), "%s", full ? "full" : "quick");
 	k->nwork = work_of_suite(full, k->work);
-	return 0;
+	if (!k->cfg->rootfs)
+		return 0;
+	r = fio_find(k->cfg->rootfs, k->fio, e);
+	k->nwork = work_of_fio(k->fio, k->work, k->nwork);
+	return r;
 }
 
 /* What some works need and others do not: their rows say what is missing. */
@@ -512,6 +534,15 @@ static int prepare(struct campaign *k, struct err *e)
 		return 0;
 	if (disk_make(&k->setup, &k->disk, k->c->host.disk, &why) < 0)
 		snprintf(k->no_disk, sizeof(k->no_disk), "there is no disk: %.130s", why.text);
+	snprintf(k->no_fio, sizeof(k->no_fio), "%s", k->no_disk);
+	if (k->fio[0] && !k->no_disk[0]) {
+		r = fio_make(&k->setup, k->cfg->rootfs, &k->disk, k->signal_fd, k->got,
+			     &k->fio_disk, &why);
+		if (r == -EINTR)
+			return err_set(e, EINTR, "%s", why.text);
+		if (r < 0)
+			snprintf(k->no_fio, sizeof(k->no_fio), "%.150s", why.text);
+	}
 	r = network_make(&k->network, &why);
 	if (r == -ENOTRECOVERABLE)
 		return err_set(e, ENOTRECOVERABLE, "%s", why.text);

@@ -78,13 +78,14 @@ int disk_make(const struct wall_setup *setup, struct wall_disk *ret, char label[
 	      struct err *e)
 {
 	_cleanup_close_ int fd = -1;
-	bool direct = false;
 	struct statfs st;
 	int r;
 
 	if (snprintf(ret->root, PATH_MAX, "%s/disk", setup->scratch) >= PATH_MAX ||
 	    snprintf(ret->file, PATH_MAX, "%s/disk" WALL_DISK_PATH, setup->scratch) >= PATH_MAX)
 		return err_set(e, ENAMETOOLONG, "%s", setup->scratch);
+	ret->prefix = "";
+	memcpy(ret->vm_root, setup->root, sizeof(ret->vm_root));
 	snprintf(ret->writable_root, sizeof(ret->writable_root), "%s,rw", ret->root);
 	r = place_make_root(setup->program, ret->root, e);
 	if (r < 0)
@@ -99,10 +100,11 @@ int disk_make(const struct wall_setup *setup, struct wall_disk *ret, char label[
 	}
 	if (fstatfs(fd, &st) < 0)
 		return err_errno(e, "%s", ret->file);
-	r = is_direct(ret->file, &st, &direct, e);
+	r = is_direct(ret->file, &st, &ret->direct, e);
 	if (r < 0)
 		return r;
-	snprintf(ret->image, sizeof(ret->image), "%s%s", ret->file, direct ? ",direct=on" : "");
-	describe(&st, direct, label);
+	snprintf(ret->image, sizeof(ret->image), "%s%s", ret->file,
+		 ret->direct ? ",direct=on" : "");
+	describe(&st, ret->direct, label);
 	return 0;
 }

@@ -135,6 +135,36 @@ const struct suite_quantity suite_cpu = { "start", "processor time", "ms", false
 const struct suite_quantity suite_memory = { "idle", "memory", "MiB", false,
 					     "highest sum of PSS of all its processes" };
 
+const struct suite_workload suite_of_fio = {
+	"fio", true, false,
+	"The same file under fio, with a program and a method that are not ours.",
+	"The same as disk."
+};
+
+/* fio(1), "Terse output": 7 and 48 are KiB per second, 8 and 49 requests. */
+const struct suite_fio suite_fios[SUITE_FIOS] = {
+	{ { "fio", "randread", "IOPS", true, "4 KiB, one at a time" },
+	  { "--rw=randread", "--bs=4k" },
+	  8,
+	  1 },
+	{ { "fio", "randwrite", "IOPS", true, "the same, written" },
+	  { "--rw=randwrite", "--bs=4k" },
+	  49,
+	  1 },
+	{ { "fio", "read", "MB/s", true, "1 MiB at a time in a row" },
+	  { "--rw=read", "--bs=1m" },
+	  7,
+	  1024 / 1e6 },
+	{ { "fio", "write", "MB/s", true, "the same, written" },
+	  { "--rw=write", "--bs=1m" },
+	  48,
+	  1024 / 1e6 },
+	{ { "fio", "randwrite-fsync", "IOPS", true, "4 KiB and fsync" },
+	  { "--rw=randwrite", "--bs=4k", "--fsync=1" },
+	  49,
+	  1 },
+};
+
 const struct suite_quantity *suite_find(const char *workload, const char *name)
 {
 	for (size_t i = 0; i < suite_nquantities; i++)

@@ -48,6 +48,19 @@ struct suite_quota {
 	bool share; /* what counts is processor time over time, in % */
 };
 
+/* What fio, of a user's root directory, is asked for, and which field of its terse
+ * output is the figure, times `scale`. */
+struct suite_fio {
+	struct suite_quantity quantity;
+	const char *argument[4]; /* ends in NULL */
+	unsigned int field;
+	double scale;
+};
+
+#define SUITE_FIOS 5
+extern const struct suite_fio suite_fios[SUITE_FIOS];
+extern const struct suite_workload suite_of_fio; /* none of suite_workloads */
+
 #define SUITE_QUOTAS 2
 extern const struct suite_quota suite_quotas[SUITE_QUOTAS]; /* of "quota" */
 extern const struct suite_quantity suite_share;

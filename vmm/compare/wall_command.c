@@ -24,8 +24,7 @@ int wall_command_is_ours(const char *wall)
 	return strcmp(wall, "none") == 0 || strcmp(wall, "process") == 0 || strcmp(wall, "vm") == 0;
 }
 
-/* `name` in one of the directories of PATHS below `root`. */
-static int search(const char *root, const char *name, char out[PATH_MAX])
+int wall_command_search(const char *root, const char *name, char out[PATH_MAX])
 {
 	char paths[] = PATHS, *save = NULL;
 
@@ -44,7 +43,7 @@ int wall_command_find(const char *wall, struct err *e)
 
 	if (wall_command_is_ours(wall))
 		return 0;
-	if (search("", wall, path) < 0)
+	if (wall_command_search("", wall, path) < 0)
 		return err_set(e, ENOENT, "%s is not installed", wall);
 	return 0;
 }
@@ -74,23 +73,28 @@ static int in_root(const struct wall_setup *setup, const char *program, char out
 	int r = 0;
 
 	if (strchr(program, '/') == NULL)
-		r = search(root_of(setup), program, out);
+		r = wall_command_search(root_of(setup), program, out);
 	else if (n >= PATH_MAX || access(out, X_OK) < 0)
 		r = -ENOENT;
 	return r < 0 ? err_set(e, ENOENT, "%s is no program in %s", program, root_of(setup)) : 0;
 }
 
-/* Where the command finds what it is given; NULL: that is nothing. */
-static const char *found_at(const struct wall_setup *setup, const char *wall)
+/* Where the command finds what it is given, as an argument; NULL: that is nothing. */
+static const char *found_at(const struct wall_setup *setup, const char *wall,
+			    struct wall_command *ret)
 {
+	const char *path = WALL_DISK_PATH;
+
 	if (setup->network)
 		return NETWORK_HOST;
 	if (!setup->disk)
 		return NULL;
 	if (strcmp(wall, "none") == 0)
-		return setup->disk->file;
-	/* The second one: the first is the root file system. */
-	return strcmp(wall, "vm") == 0 ? "/dev/vdb" : WALL_DISK_PATH;
+		path = setup->disk->file;
+	if (strcmp(wall, "vm") == 0)
+		path = "/dev/vdb"; /* the first is the root file system */
+	snprintf(ret->found, sizeof(ret->found), "%s%s", setup->disk->prefix, path);
+	return ret->found;
 }
 
 static int make_container(const struct wall_setup *setup, const char *runtime,
@@ -106,7 +110,7 @@ static int make_container(const struct wall_setup *setup, const char *runtime,
 	size_t at = 0;
 	int r;
 
-	if (search("", runtime, ret->program) < 0)
+	if (wall_command_search("", runtime, ret->program) < 0)
 		return err_set(e, ENOENT, "%s is not installed", runtime);
 	/* Of each its own: others may run meanwhile. */
 	if (snprintf(ret->text, sizeof(ret->text), "%s/%s-%u", setup->scratch, runtime,
@@ -114,7 +118,7 @@ static int make_container(const struct wall_setup *setup, const char *runtime,
 		return err_set(e, ENAMETOOLONG, "%s", setup->scratch);
 	memcpy(args, command, n * sizeof(*args));
 	if (setup->disk)
-		args[bundle.n++] = found_at(setup, runtime);
+		args[bundle.n++] = found_at(setup, runtime, ret);
 	r = bundle_write(ret->program, ret->text, &bundle, e);
 	if (r < 0)
 		return r;
@@ -126,7 +130,7 @@ static int make_container(const struct wall_setup *setup, const char *runtime,
 static int make_bwrap(const struct wall_setup *setup, struct wall_command *ret, size_t *at,
 		      struct err *e)
 {
-	if (search("", "bwrap", ret->program) < 0)
+	if (wall_command_search("", "bwrap", ret->program) < 0)
 		return err_set(e, ENOENT, "bwrap is not installed");
 	add(ret, at, ret->program, "--unshare-all", "--die-with-parent", "--new-session",
 	    "--cap-drop", "ALL", "--hostname", "bulkhead", setup->disk ? "--bind" : "--ro-bind",
@@ -160,7 +164,10 @@ static int make_ours(const struct wall_setup *setup, const char *wall, const cha
 		r = in_root(setup, program, ret->text, e);
 	else
 		add(ret, at, "--rootfs",
-		    setup->disk && !vm ? setup->disk->writable_root : setup->root, NULL);
+		    !setup->disk ? setup->root
+		    : vm	 ? setup->disk->vm_root
+				 : setup->disk->writable_root,
+		    NULL);
 	if (setup->disk && vm)
 		add(ret, at, "--disk", setup->disk->image, NULL);
 	if (setup->network && strcmp(wall, "none") != 0)
@@ -197,6 +204,6 @@ int wall_command_make(const struct wall_setup *setup, const char *wall, const ch
 	for (size_t i = 0; r == 0 && i < n; i++)
 		add(ret, &at, i == 0 && ret->text[0] ? ret->text : command[i], NULL);
 	if (r == 0) /* an end, when it is NULL */
-		add(ret, &at, found_at(setup, wall), NULL);
+		add(ret, &at, found_at(setup, wall, ret), NULL);
 	return r;
 }

@@ -19,8 +19,11 @@
  * is another one, writable, with the file in it; behind `vm` it is a disk. */
 struct wall_disk {
 	char root[PATH_MAX], file[PATH_MAX]; /* file: root and WALL_DISK_PATH */
+	char vm_root[PATH_MAX];		     /* of `vm`, which takes no file in it */
 	char writable_root[PATH_MAX + 16];   /* root, for --rootfs */
-	char image[PATH_MAX + 16];	     /* file, for --disk */
+	char image[PATH_MAX + 16];	     /* the file, for --disk */
+	const char *prefix;		     /* of the argument that tells its path */
+	bool direct;			     /* its file system has O_DIRECT */
 };
 
 /* What a command may use at the most; 0: as much as it likes. */
@@ -43,11 +46,15 @@ struct wall_setup {
 
 struct wall_command {
 	const char *argv[WALL_COMMAND_ARGS + 1]; /* ends in NULL */
-	char program[PATH_MAX], text[PATH_MAX], name[64];
+	char program[PATH_MAX], text[PATH_MAX], found[PATH_MAX + 16], name[64];
 };
 
 /* The walls that are known, ending in NULL; Bulkhead's own first. */
 extern const char *const wall_command_names[];
+
+/* The program `name` in one of the usual directories below `root`, "" for the
+ * host's.  0 or -ENOENT. */
+int wall_command_search(const char *root, const char *name, char out[PATH_MAX]);
 
 /* Is it one of Bulkhead's own? */
 int wall_command_is_ours(const char *wall);

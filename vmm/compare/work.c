@@ -80,6 +80,27 @@ size_t work_of_suite(bool full, struct work list[WORKS])
 	return n;
 }
 
+size_t work_of_fio(const char *program, struct work list[WORKS], size_t n)
+{
+	static const char *const always[] = { "--minimal",    "--thread",	"--ioengine=psync",
+					      "--direct=1",   "--offset=1m",	"--size=63m",
+					      "--time_based", "--runtime=500ms" };
+
+	for (size_t i = 0; i < SUITE_FIOS; i++) {
+		struct work *w = add(list, &n, &suite_of_fio, NULL);
+
+		w->fio = &suite_fios[i];
+		w->argv[0] = program;
+		w->n = 1;
+		for (size_t j = 0; j < ARRAY_SIZE(always); j++)
+			w->argv[w->n++] = always[j];
+		for (const char *const *a = w->fio->argument; *a; a++)
+			w->argv[w->n++] = *a;
+		w->argv[w->n++] = "--name=bulkhead";
+	}
+	return n;
+}
+
 size_t work_of_command(const char *const *command, size_t n, struct work list[WORKS])
 {
 	for (int i = 0; i < 2; i++)
@@ -110,6 +131,8 @@ size_t work_quantities(const struct work *w, const struct suite_quantity *ret[WO
 		ret[n++] = &suite_crowd[w->crowd];
 	else if (w->memory)
 		ret[n++] = &suite_memory;
+	else if (w->fio)
+		ret[n++] = &w->fio->quantity;
 	else if (w->quota && w->quota->share)
 		ret[n++] = &suite_share;
 	else if (work_is_outside(w))

@@ -12,8 +12,8 @@
 
 #include "vmm/compare/suite.h"
 
-#define WORKS		24
-#define WORK_ARGS	3
+#define WORKS		32
+#define WORK_ARGS	16
 #define WORK_QUANTITIES 24 /* rows of one work */
 
 /* One kind of work: a workload, or the user's command. */
@@ -26,13 +26,16 @@ struct work {
 	int crowd;			 /* index into suite_crowd: several at once; -1 */
 	int pair;			 /* index into suite_pairs: beside a neighbour; -1 */
 	const struct suite_quota *quota; /* or NULL */
+	const struct suite_fio *fio;	 /* or NULL */
 	bool disk;			 /* with a file of the host's as its disk */
 	bool network;			 /* with the host's side of network.h */
 };
 
-/* The works of a suite; those of a command.  The command points to what the
+/* The works of a suite; those of fio, whose program that is, added to them; those
+ * of a command.  The command points to what the
  * caller keeps, and into the list, which must not move.  Returns how many. */
 size_t work_of_suite(bool full, struct work list[WORKS]);
+size_t work_of_fio(const char *program, struct work list[WORKS], size_t n);
 size_t work_of_command(const char *const *command, size_t n, struct work list[WORKS]);
 
 /* As reports call it. */
