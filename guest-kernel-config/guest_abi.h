@@ -33,6 +33,7 @@
  *      net=MAC,CIDR,GW    (repeated) an interface by its MAC; CIDR and GW
  *                         may be empty (the link is then only set up)
  *      dns=IP             (repeated) for /etc/resolv.conf
+ *      pids=N             at most N processes and threads, init among them
  *
  * 3. The stream of console=stream, host to guest: every byte stands for
  *    itself but BH_DLE, which starts an escape:

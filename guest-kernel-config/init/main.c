@@ -19,6 +19,7 @@
 #include "clock.h"
 #include "command.h"
 #include "console.h"
+#include "groups.h"
 #include "mounts.h"
 #include "net.h"
 #include "params.h"
@@ -80,6 +81,7 @@ int main(void)
 	report_phase(BH_PHASE_INIT);
 	mounts_root(&p);
 	mounts_system(&p);
+	groups_set_up(&p);
 	net_configure(&p);
 	net_write_resolv_conf(&p);
 	/* The terminal stays open until exec: closed, it would forget its size. */

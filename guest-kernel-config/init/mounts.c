@@ -229,7 +229,6 @@ static const struct {
 	{ "/dev/pts", "devpts", "gid=5,mode=620,ptmxmode=666", MS_NOSUID | MS_NOEXEC, 0 },
 	{ "/dev/shm", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV, 0 },
 	{ "/tmp", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV, IN_MEMORY_ONLY },
-	{ "/sys/fs/cgroup", "cgroup2", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC, 0 },
 };
 
 /* What udev would make; shells need /dev/fd. */
@@ -259,8 +258,7 @@ void mounts_system(const struct params *p)
 			continue;
 		if (!in_memory && (system_mounts[i].when & IN_MEMORY_ONLY))
 			continue;
-		if (strncmp(system_mounts[i].target, "/sys/", 5) != 0)
-			make_dir(system_mounts[i].target);
+		make_dir(system_mounts[i].target);
 		mount_on(type, system_mounts[i].target, type, system_mounts[i].flags,
 			 system_mounts[i].options);
 	}

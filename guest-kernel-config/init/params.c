@@ -154,6 +154,18 @@ static int set_cols(struct parser *ps, const char *value)
 	return set_size(ps, "cols", value, &ps->p->cols);
 }
 
+static int set_pids(struct parser *ps, const char *value)
+{
+	uint32_t n = 0;
+
+	if (ps->p->pids != 0)
+		return once(ps, true, "pids");
+	if (!parse_number(value, PARAMS_PIDS_MAX, &n) || n == 0)
+		return wrong(ps, "pids=%.40s is not a number from 1 to %u", value, PARAMS_PIDS_MAX);
+	ps->p->pids = n;
+	return 0;
+}
+
 static int set_term(struct parser *ps, const char *value)
 {
 	if (ps->p->term)
@@ -305,7 +317,7 @@ static const struct {
 	{ "rows", set_rows },	      { "cols", set_cols },	  { "term", set_term },
 	{ "hostname", set_hostname }, { "root", set_root },	  { "init", set_init },
 	{ "arg", add_arg },	      { "env", add_env },	  { "workdir", set_workdir },
-	{ "net", add_net },	      { "dns", add_dns },
+	{ "net", add_net },	      { "dns", add_dns },	  { "pids", set_pids },
 };
 
 static int parse_record(struct parser *ps, const char *record)

@@ -16,6 +16,7 @@
 #define PARAMS_DNS_MAX	 3 /* what a resolver reads of resolv.conf */
 #define PARAMS_ENV_MAX	 4096
 #define PARAMS_ERROR_MAX 160
+#define PARAMS_PIDS_MAX	 (1u << 22) /* no kernel has more */
 
 enum params_console {
 	PARAMS_CONSOLE_UNSET,
@@ -52,6 +53,7 @@ struct params {
 	enum params_console console;
 	enum params_root root;
 	uint16_t rows, cols; /* 0: not given */
+	uint32_t pids;	     /* 0: no bound */
 	const char *term;
 	const char *hostname;
 	const char *workdir; /* never NULL */

@@ -327,6 +327,7 @@ static void test_combinations(void **state)
 		{ { ROOT, { RUN_SET_WORKDIR, "/", NULL }, END }, NULL, "--workdir needs", 0 },
 		{ { KERNEL, { RUN_SET_ENV, "A=b", NULL }, END }, NULL, "--env needs", 0 },
 		{ { KERNEL, TAP("a,ip=10.0.0.2/8"), END }, NULL, "needs --rootfs", 0 },
+		{ { KERNEL, { RUN_SET_PIDS, "9", NULL }, END }, NULL, "--pids needs --rootfs", 0 },
 		{ { KERNEL, TAP("a"), END }, NULL, NULL, RUN_BOOT_RAW },
 		{ { KERNEL, TAP("a"), TAP("a"), END }, NULL, "one tap", 0 },
 		{ { KERNEL, TAP("a,mac=02:00:00:00:00:01"), TAP("b,mac=02:00:00:00:00:01"), END },
@@ -514,6 +515,7 @@ static void test_guest_params(void **state)
 				     END };
 	const struct trial image[] = { { RUN_SET_ROOTFS, "r,rw", NULL },
 				       { RUN_SET_NAME, "n1", NULL },
+				       { RUN_SET_PIDS, "64", NULL },
 				       { RUN_SET_VERBOSE, "", NULL },
 				       END };
 	const struct guest_terminal stream = { 0 };
@@ -535,7 +537,7 @@ static void test_guest_params(void **state)
 	assert_int_equal(check(&cfg, image, NULL, &e), 0);
 	text = records(&cfg, &terminal);
 	assert_string_equal(text, "version=1|console=terminal|rows=24|cols=80|term=xterm|verbose=1|"
-				  "hostname=n1|root=rw|init=image");
+				  "hostname=n1|root=rw|pids=64|init=image");
 	free(text);
 	/* The image's own init gets a plain terminal whatever ours is. */
 	assert_false(guest_params_stream(&cfg, &stream));

@@ -63,7 +63,8 @@ static void test_everything(void **state)
 			       "env=A=1\0env=B=x=y\0env=C=\0workdir=/srv/a b\0"
 			       "net=02:00:00:aB:cd:EF,10.0.0.2/24,10.0.0.1\0"
 			       "net=02:00:00:00:00:02,fd00::2/64,fd00::1\0"
-			       "net=02:00:00:00:00:03,,\0dns=1.1.1.1\0dns=fd00::53\0",
+			       "net=02:00:00:00:00:03,,\0dns=1.1.1.1\0dns=fd00::53\0"
+			       "pids=4194304\0",
 			       &copy),
 			 0);
 	assert_true(p.verbose);
@@ -84,6 +85,7 @@ static void test_everything(void **state)
 	assert_null(p.env[3]);
 	assert_int_equal(p.dns_count, 2);
 	assert_string_equal(p.dns[1], "fd00::53");
+	assert_int_equal(p.pids, 1 << 22);
 	params_release(&p);
 	free(copy);
 }
@@ -128,6 +130,7 @@ static void test_defaults(void **state)
 	assert_null(p.term);
 	assert_null(p.hostname);
 	assert_int_equal(p.rows, 0);
+	assert_int_equal(p.pids, 0);
 	assert_int_equal(p.net_count, 0);
 	params_release(&p);
 	assert_null(p.argv);
@@ -193,6 +196,7 @@ static void test_twice(void **state)
 	REFUSE(COMMAND "workdir=/\0workdir=/\0", "workdir is given twice");
 	REFUSE(COMMAND "hostname=a\0hostname=a\0", "hostname is given twice");
 	REFUSE(COMMAND "rows=1\0rows=1\0", "rows is given twice");
+	REFUSE(COMMAND "pids=1\0pids=2\0", "pids is given twice");
 	REFUSE(COMMAND "term=a\0term=a\0", "term is given twice");
 	REFUSE(BASE "init=image\0init=image\0", "init is given twice");
 }
@@ -207,6 +211,9 @@ static void test_values(void **state)
 	REFUSE(COMMAND "cols=65536\0", "cols=65536");
 	REFUSE(COMMAND "cols=-1\0", "cols=-1");
 	REFUSE(COMMAND "cols=4294967297\0", "cols=4294967297");
+	REFUSE(COMMAND "pids=0\0", "pids=0 is not a number from 1");
+	REFUSE(COMMAND "pids=4194305\0", "pids=4194305");
+	REFUSE(COMMAND "pids=max\0", "pids=max");
 	REFUSE(COMMAND "rows=24\0", "belong to console=terminal");
 	REFUSE(COMMAND "term=\0", "term= is empty");
 	REFUSE(COMMAND "hostname=\0", "1 to 64");

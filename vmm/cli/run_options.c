@@ -418,13 +418,12 @@ static const struct option run_options[] = {
 	{
 		.name = "pids",
 		.arg = "N",
-		.help = "the most processes and threads (not for vm)",
+		.help = "the most processes and threads there may be at a time",
 		.man = "The most processes and threads that there may be at a time, Bulkhead's "
 		       "own\n"
-		       "init among them.\n"
-		       "Not for\n"
-		       ".Cm vm :\n"
-		       "a guest's processes are its own kernel's.",
+		       "init among them: more fail with EAGAIN.\n"
+		       "See\n"
+		       ".Sx LIMITS .",
 		.setting = RUN_SET_PIDS,
 	},
 	{

@@ -146,6 +146,8 @@ int guest_params_build(struct guest_params *p, const struct run_config *cfg,
 		r = put(p, "root", cfg->root.rw ? "rw" : "overlay", e);
 	if (r == 0)
 		r = put_nets(p, cfg, e);
+	if (r == 0 && cfg->limits.pids)
+		r = put_number(p, "pids", (unsigned int)cfg->limits.pids, e);
 	if (r == 0)
 		r = put_command(p, cfg, e);
 	return r;

@@ -61,9 +61,7 @@ static const struct {
 			      { [RUN_ISOLATION_VM] = "in the guest the command has all of them",
 				[RUN_ISOLATION_NONE] = "the command has the user's own rights" } },
 	[RUN_SET_CPU_WEIGHT] = { "cpu-weight", { NULL } },
-	[RUN_SET_PIDS] = { "pids",
-			   { [RUN_ISOLATION_VM] = "a guest's processes are its own kernel's; "
-						  "--memory bounds them" } },
+	[RUN_SET_PIDS] = { "pids", { NULL } },
 	[RUN_SET_DISK_BPS] = { "disk-bps", { NULL } },
 	[RUN_SET_DISK_IOPS] = { "disk-iops", { NULL } },
 	[RUN_SET_NET_BPS] = { "net-bps",

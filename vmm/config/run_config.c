@@ -494,6 +494,10 @@ static int check_needs(const struct run_config *cfg, struct err *e)
 		return err_set(e, EINVAL, "--console and --report name the same file");
 	if (cfg->boot != RUN_BOOT_RAW)
 		return 0;
+	if (cfg->limits.pids)
+		return err_set(e, EINVAL,
+			       "--pids needs --rootfs: without it nothing in the guest would set "
+			       "it");
 	for (size_t i = 0; i < cfg->nnets; i++)
 		if (cfg->net[i].ip[0] || cfg->net[i].dns[0])
 			return err_set(e, EINVAL,

@@ -23,7 +23,7 @@ static bool group_limits(const struct run_config *cfg, struct cgroup_limits *ret
 	*ret = (struct cgroup_limits){ {
 		[CGROUP_CPUS] = vm && c->cpus_milli % 1000 == 0 ? 0 : c->cpus_milli,
 		[CGROUP_CPU_WEIGHT] = c->cpu_weight,
-		[CGROUP_PIDS] = c->pids,
+		[CGROUP_PIDS] = vm ? 0 : c->pids,
 		[CGROUP_DISK_BPS] = vm ? 0 : c->disk_bps,
 		[CGROUP_DISK_IOPS] = vm ? 0 : c->disk_iops,
 	} };
@@ -125,6 +125,12 @@ static bool is_rate(const struct limits *l, unsigned int i)
 	return keys[i].group < 0 || (l->cfg->isolation == RUN_ISOLATION_VM && keys[i].rate);
 }
 
+/* Kept by the guest's kernel, and told to its init at the start. */
+static bool is_guests_own(const struct limits *l, unsigned int i)
+{
+	return l->cfg->isolation == RUN_ISOLATION_VM && keys[i].group == CGROUP_PIDS;
+}
+
 static uint64_t *rate(struct limits_config *c, unsigned int i)
 {
 	return (uint64_t *)(void *)((char *)c + keys[i].rate);
@@ -151,6 +157,8 @@ static int add_change(const struct limits *l, struct change *c, const char *key,
 	why = isolation_refusal(l->cfg->isolation, keys[i].setting);
 	if (!why && vm && keys[i].group == CGROUP_MEMORY)
 		why = "a guest's memory is its hardware";
+	if (!why && is_guests_own(l, i))
+		why = "the guest's own kernel keeps it, as it was at the start";
 	if (why)
 		return err_set(e, EOPNOTSUPP, "--%s is not for --isolation %s: %s", key,
 			       isolation_name(l->cfg->isolation), why);
@@ -218,6 +226,8 @@ void limits_show(const struct limits *l, char *answer, size_t size)
 
 		if (is_rate(l, i))
 			value = *rate(&now, i);
+		else if (is_guests_own(l, i))
+			value = l->now.pids;
 		else if (l->group && keys[i].group >= 0)
 			value = l->group->limits.value[keys[i].group];
 		n += (size_t)snprintf(answer + n, size - n, "%s %llu\n", keys[i].key,
@@ -387,6 +397,7 @@ void limits_report(const struct limits *l, json_t *report)
 		if (l->group)
 			set(o, names[i], l->group->limits.value[i] != 0, l->group->limits.value[i]);
 	if (l->cfg->isolation == RUN_ISOLATION_VM) {
+		set(o, "pids", c->pids != 0, c->pids);
 		set(o, "disk_bps", c->disk_bps != 0, c->disk_bps);
 		set(o, "disk_iops", c->disk_iops != 0, c->disk_iops);
 	}

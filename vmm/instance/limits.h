@@ -11,7 +11,8 @@
  *                     --memory are the guest's hardware, its disks and
  *                     interfaces are slowed down by their own processes.  The
  *                     group then bounds memory too, to the guest's and 64 MiB
- *                     for the processes around it.
+ *                     for the processes around it.  --pids is the guest's own
+ *                     kernel's to keep.
  */
 #ifndef INSTANCE_LIMITS_H
 #define INSTANCE_LIMITS_H

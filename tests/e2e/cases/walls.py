@@ -2,6 +2,7 @@
 compared."""
 import json
 import os
+import re
 
 import host_state
 from harness import case
@@ -22,6 +23,52 @@ def wall_without_a_guest(t, wall, root):
     t.ended(r, 5, out=b'up\n')
     r = t.run('--isolation', wall, *(root and [*root, t.rootfs]), '--', '/nonexistent')
     t.ended(r, 127, err='bulkhead: .*/nonexistent')
+
+
+MANY = 'for i in $(seq 50); do sleep 9 & echo $i; done'
+
+
+@case(root=True, table=[('process', 'process'), ('vm', 'vm')])
+def processes_are_bounded(t, wall):
+    """Init, the shell and 18 more: the 19th fork fails, behind either wall."""
+    r = t.run('--isolation', wall, '--rootfs', t.rootfs, '--pids', '20', '--report', 'report', '--', 'sh', '-c', MANY)
+    lines = (r.out + r.err).decode().splitlines()
+    t.same('status', r.status, 2)
+    t.same('those that were started', lines[:-1], [str(i) for i in range(1, 19)])
+    t.check('why no more were', 'fork: Resource temporarily unavailable' in lines[-1], lines[-1])
+    t.same('the report', t.report('report')['limits'], {'pids': 20, 'not_enforced': []})
+
+
+@case()
+def bound_of_processes_in_a_guest(t):
+    """What the command sees is its own group; it cannot raise the bound."""
+    r = t.guest('cat /proc/self/cgroup /proc/1/cgroup /sys/fs/cgroup/pids.max; ls -d /sys/fs/cgroup/*/; '
+                'grep -c cgroup /proc/mounts; echo max >/sys/fs/cgroup/pids.max; '
+                'mkdir /sys/fs/cgroup/below && echo $$ >/sys/fs/cgroup/below/cgroup.procs && cat /proc/self/cgroup',
+                '--pids', '30')
+    t.ended(r, 0)
+    t.same('what it sees', r.out.decode().splitlines(),
+           ['0::/', '0::/', '30', 'ls: /sys/fs/cgroup/*/: No such file or directory', '1',
+            'sh: write error: Operation not permitted', '0::/below'])
+
+
+@case()
+def bound_of_processes_without_its_kernel(t):
+    r = t.guest('echo ran', '--pids', '30', '--cmdline', 'cgroup_disable=pids')
+    t.ended(r, 125, err=r'^bulkhead: .*--pids: this guest.s kernel counts no processes .*CONFIG_CGROUP_PIDS', out=b'')
+
+
+@case()
+def bound_of_processes_is_kept(t):
+    own = [f'{k}={v}' for k, v in t.env.items()]
+    m = t.start_guest('echo up; cat', '--pids', '30', '--name', 'bounded')
+    m.expect(rb'up\n')
+    refused = t.host('env', *own, t.bulkhead, 'limit', 'bounded', '--pids', '40', check=False)
+    t.check('why not', "--pids is not for --isolation vm: the guest's own kernel keeps it" in refused, refused)
+    shown = t.host('env', *own, t.bulkhead, 'limit', 'bounded')
+    t.check('what it is', re.search(r'^pids +30$', shown, re.M), shown)
+    m.close_stdin()
+    t.ended(m.wait(), 0)
 
 
 @case(limit=240, root=True)
