@@ -26,6 +26,9 @@
  *      root=overlay       /dev/vda read-only under an overlay in memory
  *      root=rw | ro       /dev/vda mounted as it is
  *      root=none          the initramfs itself is the root
+ *      disk=NAME,MODE,DIR (repeated) /dev/NAME (vda to vdz) is mounted on DIR,
+ *                         an absolute path, made if it is missing; MODE is rw
+ *                         or ro; with rw ext4 only can be written to
  *      init=image         run the image's own init instead of a command
  *      arg=TEXT           (repeated) the command and its arguments
  *      env=NAME=VALUE     (repeated) added to a minimal environment

@@ -82,6 +82,7 @@ int main(void)
 	mounts_root(&p);
 	mounts_system(&p);
 	groups_set_up(&p);
+	mounts_disks(&p);
 	net_configure(&p);
 	net_write_resolv_conf(&p);
 	/* The terminal stays open until exec: closed, it would forget its size. */

@@ -20,11 +20,11 @@
 
 #include "report.h"
 
-#define ROOT_DISK	  "/dev/vda"
-#define ROOT_DISK_WAIT_MS 2000
-#define NEW_ROOT	  "/newroot"
-#define LOWER		  "/lower"
-#define SCRATCH		  "/scratch"
+#define ROOT_DISK    "/dev/vda"
+#define DISK_WAIT_MS 2000
+#define NEW_ROOT     "/newroot"
+#define LOWER	     "/lower"
+#define SCRATCH	     "/scratch"
 
 static void make_dir(const char *path)
 {
@@ -73,57 +73,64 @@ void mounts_devices(void)
 }
 
 /* The driver has usually found the disk before init starts. */
-static void wait_for_disk(void)
+static void wait_for_disk(const char *disk)
 {
 	const struct timespec step = { .tv_nsec = 5 * 1000 * 1000 };
 
-	for (int waited = 0; access(ROOT_DISK, F_OK) < 0; waited += 5) {
-		if (waited >= ROOT_DISK_WAIT_MS)
-			fail("there is no disk " ROOT_DISK " after %d ms", waited);
+	for (int waited = 0; access(disk, F_OK) < 0; waited += 5) {
+		if (waited >= DISK_WAIT_MS)
+			fail("there is no disk %s after %d ms", disk, waited);
 		nanosleep(&step, NULL);
 	}
 }
 
+static const struct {
+	const char *name;
+	bool writable;
+} types[] = { { "erofs", false }, { "ext4", true }, { "squashfs", false } };
+
 /*
- * Tries each type.  EINVAL means "not of this type" (and ENODEV a kernel
- * without it); any other error is the one worth telling.
+ * Tries each type, with `writable` only those that can be written to; without
+ * it the others are mounted read-only.  EINVAL means "not of this type" (and ENODEV a kernel
+ * without it); any other error is the one worth telling.  False: it is of none.
  */
-static void mount_disk(const char *target, const char *const *types, unsigned long flags)
+static bool mount_disk(const char *disk, const char *target, bool writable, unsigned long flags)
 {
 	const char *failed_type = NULL;
 	int error = 0;
 
-	wait_for_disk();
-	for (const char *const *type = types; *type; type++) {
-		if (mount(ROOT_DISK, target, *type, flags | MS_SILENT, NULL) == 0) {
-			note("root is %s, %s", *type, flags & MS_RDONLY ? "read-only" : "writable");
-			return;
+	wait_for_disk(disk);
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		const unsigned long as = types[i].writable ? flags : flags | MS_RDONLY;
+
+		if (writable && !types[i].writable)
+			continue;
+		if (mount(disk, target, types[i].name, as | MS_SILENT, NULL) == 0) {
+			note("%s on %s is %s, %s", disk, target, types[i].name,
+			     as & MS_RDONLY ? "read-only" : "writable");
+			return true;
 		}
 		if (errno == EINVAL || errno == ENODEV || error != 0)
 			continue;
 		error = errno;
-		failed_type = *type;
+		failed_type = types[i].name;
 	}
 	if (failed_type)
-		fail("cannot mount " ROOT_DISK " as %s: %s%s", failed_type, strerror(error),
+		fail("cannot mount %s as %s: %s%s", disk, failed_type, strerror(error),
 		     error == EACCES || error == EROFS ? " (the disk is read-only)" : "");
-	if (flags & MS_RDONLY)
+	return false;
+}
+
+static void mount_root_read_only(const char *target)
+{
+	if (!mount_disk(ROOT_DISK, target, false, MS_RDONLY))
 		fail("the root disk holds no erofs, ext4 or squashfs file system");
-	fail("the root disk holds no ext4 file system (others cannot be written to)");
 }
 
-static void mount_disk_read_only(const char *target)
+static void mount_root_writable(const char *target)
 {
-	static const char *const types[] = { "erofs", "ext4", "squashfs", NULL };
-
-	mount_disk(target, types, MS_RDONLY);
-}
-
-static void mount_disk_writable(const char *target)
-{
-	static const char *const types[] = { "ext4", NULL };
-
-	mount_disk(target, types, 0);
+	if (!mount_disk(ROOT_DISK, target, true, 0))
+		fail("the root disk holds no ext4 file system (others cannot be written to)");
 }
 
 /*
@@ -134,7 +141,7 @@ static void mount_overlay(void)
 {
 	make_dir(LOWER);
 	make_dir(SCRATCH);
-	mount_disk_read_only(LOWER);
+	mount_root_read_only(LOWER);
 	mount_on("tmpfs", SCRATCH, "tmpfs", 0, "mode=755");
 	make_dir(SCRATCH "/upper");
 	make_dir(SCRATCH "/work");
@@ -208,9 +215,9 @@ void mounts_root(const struct params *p)
 	if (p->root == PARAMS_ROOT_OVERLAY)
 		mount_overlay();
 	else if (p->root == PARAMS_ROOT_RW)
-		mount_disk_writable(NEW_ROOT);
+		mount_root_writable(NEW_ROOT);
 	else
-		mount_disk_read_only(NEW_ROOT);
+		mount_root_read_only(NEW_ROOT);
 	enter_new_root();
 }
 
@@ -230,6 +237,24 @@ static const struct {
 	{ "/dev/shm", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV, 0 },
 	{ "/tmp", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV, IN_MEMORY_ONLY },
 };
+
+void mounts_disks(const struct params *p)
+{
+	char disk[16];
+
+	for (size_t i = 0; i < p->disk_count; i++) {
+		const struct params_disk *d = &p->disk[i];
+
+		if (mounts_make_path(d->dir) < 0)
+			fail("cannot make the directory %s for --disk: %s", d->dir,
+			     strerror(errno));
+		snprintf(disk, sizeof(disk), "/dev/%s", d->name);
+		if (!mount_disk(disk, d->dir, false,
+				MS_NODEV | MS_NOSUID | (d->read_only ? MS_RDONLY : 0)))
+			fail("the disk for %s holds no erofs, ext4 or squashfs file system",
+			     d->dir);
+	}
+}
 
 /* What udev would make; shells need /dev/fd. */
 static void link_devices(void)

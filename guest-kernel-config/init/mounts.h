@@ -16,6 +16,9 @@ void mounts_root(const struct params *p);
 /* proc, sysfs and so on in the final root. */
 void mounts_system(const struct params *p);
 
+/* The file systems of the other disks, where *p wants them. */
+void mounts_disks(const struct params *p);
+
 /* Makes a directory and what is missing above it; 0 or -1 with errno. */
 int mounts_make_path(const char *path);
 

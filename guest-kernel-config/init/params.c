@@ -297,6 +297,27 @@ static int add_net(struct parser *ps, const char *value)
 	return 0;
 }
 
+/* NAME,MODE,DIR: the directory may have commas. */
+static int add_disk(struct parser *ps, const char *value)
+{
+	struct params_disk disk = { 0 };
+
+	if (ps->p->disk_count == PARAMS_DISK_MAX)
+		return wrong(ps, "more than %d disk parameters", PARAMS_DISK_MAX);
+	if (strncmp(value, "vd", 2) != 0 || value[2] < 'a' || value[2] > 'z' || value[3] != ',')
+		return wrong(ps, "disk=%.80s does not begin with the name of a disk", value);
+	memcpy(disk.name, value, 3);
+	value += 4;
+	disk.read_only = strncmp(value, "ro,", 3) == 0;
+	if (!disk.read_only && strncmp(value, "rw,", 3) != 0)
+		return wrong(ps, "disk=%s,%.80s is neither rw nor ro", disk.name, value);
+	disk.dir = value + 3;
+	if (*disk.dir != '/')
+		return wrong(ps, "disk=%s: %.80s is not an absolute path", disk.name, disk.dir);
+	ps->p->disk[ps->p->disk_count++] = disk;
+	return 0;
+}
+
 static int add_dns(struct parser *ps, const char *value)
 {
 	struct params_ip ip;
@@ -318,6 +339,7 @@ static const struct {
 	{ "hostname", set_hostname }, { "root", set_root },	  { "init", set_init },
 	{ "arg", add_arg },	      { "env", add_env },	  { "workdir", set_workdir },
 	{ "net", add_net },	      { "dns", add_dns },	  { "pids", set_pids },
+	{ "disk", add_disk },
 };
 
 static int parse_record(struct parser *ps, const char *record)

@@ -14,6 +14,7 @@
 
 #define PARAMS_NET_MAX	 8
 #define PARAMS_DNS_MAX	 3 /* what a resolver reads of resolv.conf */
+#define PARAMS_DISK_MAX	 17
 #define PARAMS_ENV_MAX	 4096
 #define PARAMS_ERROR_MAX 160
 #define PARAMS_PIDS_MAX	 (1u << 22) /* no kernel has more */
@@ -46,6 +47,12 @@ struct params_net {
 	struct params_ip gateway;
 };
 
+struct params_disk {
+	char name[4]; /* "vdb" */
+	bool read_only;
+	const char *dir;
+};
+
 /* Every string points into the buffer that was parsed. */
 struct params {
 	bool verbose;
@@ -63,6 +70,8 @@ struct params {
 	size_t envc;
 	struct params_net net[PARAMS_NET_MAX];
 	size_t net_count;
+	struct params_disk disk[PARAMS_DISK_MAX];
+	size_t disk_count;
 	const char *dns[PARAMS_DNS_MAX];
 	size_t dns_count;
 };

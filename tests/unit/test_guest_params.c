@@ -64,7 +64,7 @@ static void test_everything(void **state)
 			       "net=02:00:00:aB:cd:EF,10.0.0.2/24,10.0.0.1\0"
 			       "net=02:00:00:00:00:02,fd00::2/64,fd00::1\0"
 			       "net=02:00:00:00:00:03,,\0dns=1.1.1.1\0dns=fd00::53\0"
-			       "pids=4194304\0",
+			       "pids=4194304\0disk=vdb,rw,/a\0disk=vdz,ro,/b,c\0",
 			       &copy),
 			 0);
 	assert_true(p.verbose);
@@ -86,6 +86,12 @@ static void test_everything(void **state)
 	assert_int_equal(p.dns_count, 2);
 	assert_string_equal(p.dns[1], "fd00::53");
 	assert_int_equal(p.pids, 1 << 22);
+	assert_int_equal(p.disk_count, 2);
+	assert_string_equal(p.disk[0].name, "vdb");
+	assert_false(p.disk[0].read_only);
+	assert_string_equal(p.disk[1].name, "vdz");
+	assert_true(p.disk[1].read_only);
+	assert_string_equal(p.disk[1].dir, "/b,c");
 	params_release(&p);
 	free(copy);
 }
@@ -214,6 +220,18 @@ static void test_values(void **state)
 	REFUSE(COMMAND "pids=0\0", "pids=0 is not a number from 1");
 	REFUSE(COMMAND "pids=4194305\0", "pids=4194305");
 	REFUSE(COMMAND "pids=max\0", "pids=max");
+	REFUSE(COMMAND "disk=\0", "the name of a disk");
+	REFUSE(COMMAND "disk=vd\0", "the name of a disk");
+	REFUSE(COMMAND "disk=vdA,rw,/a\0", "the name of a disk");
+	REFUSE(COMMAND "disk=vdbc,rw,/a\0", "the name of a disk");
+	REFUSE(COMMAND "disk=vdb,\0", "neither rw nor ro");
+	REFUSE(COMMAND "disk=vdb,rx,/a\0", "neither rw nor ro");
+	REFUSE(COMMAND "disk=vdb,rw,\0", "not an absolute path");
+	REFUSE(COMMAND "disk=vdb,ro,a\0", "not an absolute path");
+#define DISK "disk=vdb,ro,/a\0"
+	REFUSE(COMMAND DISK DISK DISK DISK DISK DISK DISK DISK DISK DISK DISK DISK DISK DISK DISK
+		       DISK DISK DISK,
+	       "more than 17");
 	REFUSE(COMMAND "rows=24\0", "belong to console=terminal");
 	REFUSE(COMMAND "term=\0", "term= is empty");
 	REFUSE(COMMAND "hostname=\0", "1 to 64");

@@ -169,7 +169,7 @@ static const struct option run_options[] = {
 	},
 	{
 		.name = "disk",
-		.arg = "FILE[,ro][,id=ID][,direct=on][,queues=N]",
+		.arg = "FILE[,path=DIR][,ro][,id=ID][,direct=on][,queues=N]",
 		.repeated = true,
 		.complete = COMPLETE_FILE,
 		.help = "attach a raw image or a block device; may be repeated",
@@ -181,8 +181,24 @@ static const struct option run_options[] = {
 		       "first where there is no\n"
 		       ".Fl -rootfs .\n"
 		       ".Bl -tag -width direct=on\n"
+		       ".It Cm path= Ns Ar DIR\n"
+		       "Mount the ext4, erofs or squashfs file system that it holds on\n"
+		       ".Ar DIR ,\n"
+		       "an absolute path, made if it is missing, before the command starts.\n"
+		       "Device files and set-user-ID programs on it count for nothing; what is\n"
+		       "written is on the disk when\n"
+		       ".Nm\n"
+		       "exits.\n"
+		       "Needs\n"
+		       ".Fl -rootfs .\n"
+		       "It is the one form for\n"
+		       ".Fl -isolation Cm process ,\n"
+		       "which has no devices, so that only\n"
+		       ".Cm ro\n"
+		       "goes with it; there it takes root, and the host's kernel parses the file\n"
+		       "system.\n"
 		       ".It Cm ro\n"
-		       "The guest cannot write to it.\n"
+		       "It cannot be written to.\n"
 		       "Without it the file is locked, and no other Bulkhead can attach it.\n"
 		       ".It Cm id= Ns Ar ID\n"
 		       "The disk's serial number in the guest, up to 20 letters, digits,\n"

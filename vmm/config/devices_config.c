@@ -108,6 +108,13 @@ static int disk_queues(void *target, const char *value, struct err *e)
 	return 0;
 }
 
+static int disk_dir(void *target, const char *value, struct err *e)
+{
+	struct disk_config *d = target;
+
+	return parse_mount_point(value, &d->dir, e);
+}
+
 /* The first item, which is a file's name, then the others. */
 static int parse_file(const char *value, const struct item_rule *rules, size_t nrules, void *target,
 		      char **ret_path, struct err *e)
@@ -131,17 +138,18 @@ static int parse_file(const char *value, const struct item_rule *rules, size_t n
 int disk_config_parse(const char *value, struct disk_config *ret, struct err *e)
 {
 	static const struct item_rule rules[] = {
-		{ "ro", true, disk_ro },
-		{ "id", false, disk_id },
-		{ "direct", false, disk_direct },
+		{ "ro", true, disk_ro },	  { "path", false, disk_dir },
+		{ "id", false, disk_id },	  { "direct", false, disk_direct },
 		{ "queues", false, disk_queues },
 	};
 	struct disk_config d = { .queues = 1 };
 	int r;
 
 	r = parse_file(value, rules, ARRAY_SIZE(rules), &d, &d.path, e);
-	if (r < 0)
+	if (r < 0) {
+		free(d.dir);
 		return r;
+	}
 	*ret = d;
 	return 0;
 }

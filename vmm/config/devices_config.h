@@ -5,8 +5,8 @@
 #include "vmm/base/err.h"
 #include "vmm/config/run_config.h"
 
-/* FILE[,ro][,id=ID][,direct=on][,queues=N].  0 or -errno; ret->path is the
- * caller's to free. */
+/* FILE[,path=DIR][,ro][,id=ID][,direct=on][,queues=N].  0 or -errno; ret->path
+ * and ret->dir are the caller's to free. */
 int disk_config_parse(const char *value, struct disk_config *ret, struct err *e);
 
 /* FILE|DIR[,rw].  0 or -errno; ret->path is the caller's to free. */

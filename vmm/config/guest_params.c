@@ -1,6 +1,7 @@
 /* guest_params.c - see guest_params.h. */
 #include "vmm/config/guest_params.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +114,24 @@ static int put_nets(struct guest_params *p, const struct run_config *cfg, struct
 	return 0;
 }
 
+/* Linux names the disks in the order of the devices: the root is the first. */
+static int put_disks(struct guest_params *p, const struct run_config *cfg, struct err *e)
+{
+	char text[PATH_MAX + 16];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < cfg->ndisks; i++) {
+		const struct disk_config *d = &cfg->disk[i];
+
+		if (!d->dir)
+			continue;
+		snprintf(text, sizeof(text), "vd%c,%s,%s", (char)('b' + i), d->ro ? "ro" : "rw",
+			 d->dir);
+		r = put(p, "disk", text, e);
+	}
+	return r;
+}
+
 static int put_command(struct guest_params *p, const struct run_config *cfg, struct err *e)
 {
 	int r = 0;
@@ -144,6 +163,8 @@ int guest_params_build(struct guest_params *p, const struct run_config *cfg,
 		r = put(p, "hostname", cfg->name ? cfg->name : DEFAULT_HOSTNAME, e);
 	if (r == 0)
 		r = put(p, "root", cfg->root.rw ? "rw" : "overlay", e);
+	if (r == 0)
+		r = put_disks(p, cfg, e);
 	if (r == 0)
 		r = put_nets(p, cfg, e);
 	if (r == 0 && cfg->limits.pids)

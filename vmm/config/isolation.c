@@ -34,7 +34,8 @@ static const struct {
 	[RUN_SET_INITRD] = { "initrd", NO_KERNEL },
 	[RUN_SET_CMDLINE] = { "cmdline", NO_KERNEL },
 	[RUN_SET_VHOST_USER] = { "vhost-user", NO_DEVICE },
-	[RUN_SET_DISK] = { "disk", NO_DEVICE },
+	[RUN_SET_DISK] = { "disk",
+			   { [RUN_ISOLATION_NONE] = "the command sees the host's own files" } },
 	[RUN_SET_NET] = { "net",
 			  { [RUN_ISOLATION_NONE] = "the command is on the host's own network" } },
 	[RUN_SET_ALLOW] = { "allow",
@@ -97,6 +98,30 @@ const char *isolation_refusal(enum run_isolation isolation, enum run_setting set
 	return options[setting].refused[isolation];
 }
 
+/* Disks of a process are mounted: there is nothing that would have devices. */
+static int check_disks(const struct run_config *cfg, const char *name, struct err *e)
+{
+	for (size_t i = 0; i < cfg->ndisks; i++) {
+		const struct disk_config *d = &cfg->disk[i];
+		const char *of_device = d->id[0]	? "id="
+					: d->direct	? "direct=on"
+					: d->queues > 1 ? "queues="
+							: NULL;
+
+		if (!d->dir)
+			return err_set(e, EINVAL,
+				       "--disk without path=DIR is not for --isolation %s: there "
+				       "is no guest, which would have devices",
+				       name);
+		if (of_device)
+			return err_set(e, EINVAL,
+				       "--disk with %s is not for --isolation %s: it is mounted, "
+				       "and there is no device for that",
+				       of_device, name);
+	}
+	return 0;
+}
+
 int isolation_check(const struct run_config *cfg, struct err *e)
 {
 	const char *name = names[cfg->isolation];
@@ -117,6 +142,8 @@ int isolation_check(const struct run_config *cfg, struct err *e)
 				"--net with tap= or fd= is not for --isolation %s: there is no "
 				"card that a tap would be behind; bridge= is",
 				name);
+	if (check_disks(cfg, name, e) < 0)
+		return -EINVAL;
 	if (cfg->isolation == RUN_ISOLATION_PROCESS && !cfg->root.path)
 		return err_set(e, EINVAL, "--isolation process needs --rootfs DIR");
 	if (!cfg->argv)

@@ -34,8 +34,10 @@ void run_config_release(struct run_config *cfg)
 	free(cfg->initrd);
 	free(cfg->cmdline);
 	free(cfg->root.path);
-	for (size_t i = 0; i < cfg->ndisks; i++)
+	for (size_t i = 0; i < cfg->ndisks; i++) {
 		free(cfg->disk[i].path);
+		free(cfg->disk[i].dir);
+	}
 	for (size_t i = 0; i < cfg->nforeign; i++)
 		free(cfg->foreign[i].path);
 	free_strings(cfg->env, cfg->nenv);
@@ -569,6 +571,27 @@ static int check_nets(const struct run_config *cfg, struct err *e)
 	return check_rules(cfg, e);
 }
 
+static int check_disks(const struct run_config *cfg, struct err *e)
+{
+	for (size_t i = 0; i < cfg->ndisks; i++) {
+		const struct disk_config *a = &cfg->disk[i];
+
+		if (a->dir && cfg->boot == RUN_BOOT_RAW)
+			return err_set(e, EINVAL,
+				       "--disk path= needs --rootfs: without it nothing in the "
+				       "guest would mount it");
+		for (size_t j = 0; j < i; j++) {
+			const struct disk_config *b = &cfg->disk[j];
+
+			if (a->id[0] && strcmp(a->id, b->id) == 0)
+				return err_set(e, EINVAL, "--disk: two disks with id=%s", a->id);
+			if (a->dir && b->dir && strcmp(a->dir, b->dir) == 0)
+				return err_set(e, EINVAL, "--disk: two disks with path=%s", a->dir);
+		}
+	}
+	return 0;
+}
+
 int run_config_check(struct run_config *cfg, struct err *e)
 {
 	int r;
@@ -584,11 +607,9 @@ int run_config_check(struct run_config *cfg, struct err *e)
 		r = check_rates(cfg, e);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < cfg->ndisks; i++)
-		for (size_t j = 0; j < i; j++)
-			if (cfg->disk[i].id[0] && strcmp(cfg->disk[i].id, cfg->disk[j].id) == 0)
-				return err_set(e, EINVAL, "--disk: two disks with id=%s",
-					       cfg->disk[i].id);
+	r = check_disks(cfg, e);
+	if (r < 0)
+		return r;
 	if ((cfg->root.path != NULL) + cfg->ndisks + cfg->nnets + cfg->nforeign > RUN_DEVICES_MAX)
 		return err_set(e, EINVAL, "more than %d devices", RUN_DEVICES_MAX);
 	return 0;

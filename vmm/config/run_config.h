@@ -61,6 +61,7 @@ struct root_config {
 
 struct disk_config {
 	char *path;
+	char *dir; /* where it is mounted inside; NULL: it is a device only */
 	char id[RUN_DISK_ID_MAX + 1]; /* "": none given; no two disks have the same */
 	bool ro;
 	bool direct;	     /* O_DIRECT */

@@ -2,6 +2,7 @@
 #include "vmm/config/values.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,4 +215,53 @@ int check_ifname(const char *text, struct err *e)
 		if (*p <= ' ' || *p == 0x7f || *p == '/' || *p == ':' || *p == '%')
 			return refuse(e, text, "is not the name of a network interface");
 	return 0;
+}
+
+static bool is_below(const char *path, const char *top)
+{
+	size_t n = strlen(top);
+
+	return strncmp(path, top, n) == 0 && (path[n] == '/' || !path[n]);
+}
+
+static int check_mount_point(const char *path, const char *text, struct err *e)
+{
+	static const char *const of_the_system[] = { "/dev", "/proc", "/sys" };
+
+	if (!*path)
+		return refuse(e, text, "is the root, which --rootfs is for");
+	if (strlen(path) >= PATH_MAX)
+		return refuse(e, text, "is too long");
+	for (size_t i = 0; i < ARRAY_SIZE(of_the_system); i++)
+		if (is_below(path, of_the_system[i]))
+			return refuse(e, text, "is the system's own, like /dev, /proc and /sys");
+	return 0;
+}
+
+int parse_mount_point(const char *text, char **ret, struct err *e)
+{
+	_cleanup_free_ char *path = malloc(strlen(text) + 1);
+	const char *p = text;
+	size_t len = 0;
+	int r;
+
+	if (!path)
+		return err_set(e, ENOMEM, "out of memory");
+	if (*p != '/')
+		return refuse(e, text, "is not an absolute path");
+	while (*(p += strspn(p, "/"))) {
+		size_t n = strcspn(p, "/");
+
+		if (p[0] == '.' && (n == 1 || (n == 2 && p[1] == '.')))
+			return refuse(e, text, "has . or .. in it");
+		path[len++] = '/';
+		memcpy(path + len, p, n);
+		len += n;
+		p += n;
+	}
+	path[len] = '\0';
+	r = check_mount_point(path, text, e);
+	if (r == 0)
+		*ret = take_ptr(&path);
+	return r;
 }

@@ -46,6 +46,13 @@ int parse_cidr(const char *text, int *ret_family, struct err *e);
  * name and as an argument. */
 int check_name(const char *text, size_t max, struct err *e);
 
+/*
+ * A place to mount on inside: an absolute path, not "/", not below what the
+ * system has of its own (/dev, /proc, /sys), without "." and "..".  Gives it
+ * without superfluous slashes, the caller's to free.  0, -EINVAL or -ENOMEM.
+ */
+int parse_mount_point(const char *text, char **ret, struct err *e);
+
 /* A name that the kernel takes for a network interface. */
 int check_ifname(const char *text, struct err *e);
 

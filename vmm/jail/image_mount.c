@@ -12,28 +12,29 @@
 
 #define TRIES 64 /* somebody else may take the free device first */
 
-int image_open(const char *path, struct err *e)
+int image_open(const char *path, bool writable, struct err *e)
 {
-	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct flock lock = { .l_type = writable ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
+	_cleanup_close_ int fd =
+		open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0)
-		return err_errno(e, "open the image %s", path);
+		return err_errno(e, "open the image %s%s", path, writable ? " for writing" : "");
 	if (fstat(fd, &st) < 0 || !(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
 		return err_set(e, EINVAL, "%s is no directory, file or block device", path);
 	/* As the virtual machine's disks have it. */
 	if (fcntl(fd, F_OFD_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES))
 		return err_set(e, EBUSY,
-			       "the image %s is in use: another machine writes to it ('lslocks' "
-			       "tells which process)",
-			       path);
+			       "the image %s is in use: another machine %s it ('lslocks' tells "
+			       "which process)",
+			       path, writable ? "uses" : "writes to");
 	return take_fd(&fd);
 }
 
-/* A loop device of the image, read-only; its name in `name`.  It goes when its
- * last user does.  The fd or -errno. */
-static int open_loop(int image, char *name, size_t size, struct err *e)
+/* A loop device of the image; its name in `name`.  It goes when its last user
+ * does.  The fd or -errno. */
+static int open_loop(int image, bool writable, char *name, size_t size, struct err *e)
 {
 	_cleanup_close_ int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 
@@ -42,7 +43,7 @@ static int open_loop(int image, char *name, size_t size, struct err *e)
 	for (int i = 0; i < TRIES; i++) {
 		struct loop_config config = {
 			.fd = (uint32_t)image,
-			.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR,
+			.info.lo_flags = LO_FLAGS_AUTOCLEAR | (writable ? 0 : LO_FLAGS_READ_ONLY),
 		};
 		int n = ioctl(control, LOOP_CTL_GET_FREE);
 		_cleanup_close_ int loop = -1;
@@ -50,7 +51,7 @@ static int open_loop(int image, char *name, size_t size, struct err *e)
 		if (n < 0)
 			return err_errno(e, "find a free loop device");
 		snprintf(name, size, "/dev/loop%d", n);
-		loop = open(name, O_RDONLY | O_CLOEXEC);
+		loop = open(name, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 		if (loop < 0)
 			return err_errno(e, "open %s", name);
 		if (ioctl(loop, LOOP_CONFIGURE, &config) == 0)
@@ -62,24 +63,29 @@ static int open_loop(int image, char *name, size_t size, struct err *e)
 }
 
 /* The mount's fd or -errno. */
-static int mount_as(const char *type, const char *device)
+static int mount_as(const char *type, const char *device, bool writable)
 {
+	unsigned int attributes = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID |
+				  (writable ? 0 : MOUNT_ATTR_RDONLY);
 	_cleanup_close_ int fs = fsopen(type, FSOPEN_CLOEXEC);
 	int r;
 
 	if (fs < 0)
 		return neg_errno();
 	if (fsconfig(fs, FSCONFIG_SET_STRING, "source", device, 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_SET_FLAG, writable ? "rw" : "ro", NULL, 0) < 0 ||
 	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return neg_errno();
-	r = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
+	r = fsmount(fs, FSMOUNT_CLOEXEC, attributes);
 	return r < 0 ? neg_errno() : r;
 }
 
-int image_mount(int image, const char *path, struct err *e)
+int image_mount(int image, const char *path, bool writable, struct err *e)
 {
-	static const char *const types[] = { "erofs", "ext4", "squashfs" };
+	static const struct {
+		const char *name;
+		bool writable;
+	} types[] = { { "erofs", false }, { "ext4", true }, { "squashfs", false } };
 	_cleanup_close_ int loop = -1;
 	char device[64];
 	struct stat st;
@@ -89,12 +95,12 @@ int image_mount(int image, const char *path, struct err *e)
 	if (S_ISBLK(st.st_mode)) {
 		snprintf(device, sizeof(device), "/proc/self/fd/%d", image);
 	} else {
-		loop = open_loop(image, device, sizeof(device), e);
+		loop = open_loop(image, writable, device, sizeof(device), e);
 		if (loop < 0)
 			return loop;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
-		int r = mount_as(types[i], device);
+		int r = mount_as(types[i].name, device, writable && types[i].writable);
 
 		if (r >= 0)
 			return r;
@@ -104,10 +110,10 @@ int image_mount(int image, const char *path, struct err *e)
 				       "the image %s was not unmounted in order: run 'e2fsck -p' "
 				       "on it (package e2fsprogs)",
 				       path);
+		if (r == -EPERM || r == -EBUSY)
+			return err_code(e, r, "mount the image %s", path);
 	}
-	return err_set(
-		e, EINVAL,
-		"%s is no directory, and no image of erofs, ext4 or squashfs that this kernel "
-		"can mount",
-		path);
+	return err_set(e, EINVAL,
+		       "%s is no image of erofs, ext4 or squashfs that this kernel can mount",
+		       path);
 }

@@ -98,7 +98,7 @@ static int lower_tree(const struct jail_root *r, struct err *e)
 	int fd;
 
 	if (r->image >= 0)
-		return image_mount(r->image, r->path, e);
+		return image_mount(r->image, r->path, false, e);
 	fd = open_tree(AT_FDCWD, r->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	return fd < 0 ? err_errno(e, "open the directory %s as a root", r->path) : fd;
 }
@@ -132,7 +132,7 @@ static int open_image(struct jail_root *r, struct err *e)
 		return err_set(e, EINVAL,
 			       "--rootfs with rw is not for --isolation process and images: it "
 			       "mounts them read-only");
-	r->image = image_open(r->path, e);
+	r->image = image_open(r->path, false, e);
 	if (r->image < 0)
 		return r->image;
 	log_warn("--isolation process: the host's kernel reads the image %s, and is open to what a "

@@ -28,7 +28,7 @@ void host_wall_init(struct host_wall *w, const struct run_config *cfg,
 		    const struct wall_console *console)
 {
 	w->cfg = cfg;
-	w->sock = w->master = w->keep_fd = -1;
+	w->sock = w->master = -1;
 	w->in = (struct own_init){
 		.cfg = cfg,
 		.sock = -1,
@@ -132,10 +132,8 @@ static void wipe_arguments(void)
 /* In the new process.  0 or -errno. */
 static int enter(struct host_wall *w, pid_t parent, int log_fd)
 {
-	const int keep[] = { w->in.sock,   log_fd,	 w->in.std[0],
-			     w->in.std[1], w->in.std[2], w->keep_fd };
-	/* The last is there or not. */
-	unsigned int nkeep = ARRAY_SIZE(keep) - (w->keep_fd < 0);
+	int keep[5 + HOST_WALL_KEEP] = { w->in.sock, log_fd, w->in.std[0], w->in.std[1],
+					 w->in.std[2] };
 	sigset_t all;
 	int r = w->group ? cgroup_enter(w->group) : 0;
 
@@ -161,7 +159,8 @@ static int enter(struct host_wall *w, pid_t parent, int log_fd)
 	prctl(PR_SET_NAME, "bulkhead-init");
 	if (w->in.own_pids)
 		wipe_arguments();
-	return fds_close_others(keep, nkeep);
+	memcpy(keep + 5, w->keep, w->nkeep * sizeof(*keep));
+	return fds_close_others(keep, 5 + w->nkeep);
 }
 
 static int init_process(struct host_wall *w, pid_t parent, int log_fd)

@@ -10,11 +10,14 @@
 #include "vmm/walls/vm_process.h"
 #include "vmm/walls/wall.h"
 
+#define HOST_WALL_KEEP 20 /* the root, the disks */
+
 struct host_wall {
 	const struct run_config *cfg;
-	struct own_init in;	    /* what the process is handed */
-	uint64_t clone_flags;	    /* namespaces for it: CLONE_NEW* */
-	int keep_fd;		    /* one more that it has; -1: none */
+	struct own_init in;	  /* what the process is handed */
+	uint64_t clone_flags;	  /* namespaces for it: CLONE_NEW* */
+	int keep[HOST_WALL_KEEP]; /* more fds that it has */
+	unsigned int nkeep;
 	const struct cgroup *group; /* NULL: none */
 	/* In the supervisor, after the fork: what the process waits for in its
 	 * prepare().  NULL: nothing.  0 or -errno. */

@@ -24,6 +24,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/image/unpack.h"
+#include "vmm/jail/disk.h"
 #include "vmm/jail/fd_message.h"
 #include "vmm/jail/filter.h"
 #include "vmm/jail/image_mount.h"
@@ -43,6 +44,8 @@ struct process_wall {
 	struct host_wall host; /* first: wall_ops' functions take it */
 	struct jail_root root;
 	struct unpacked unpacked; /* the image that `root` was */
+	struct jail_disk disk[RUN_DISKS_MAX]; /* as those of cfg */
+	size_t ndisks;
 	uint64_t capabilities;
 	struct seccomp_code code; /* instead of FILTER_COMMAND, if there is one */
 };
@@ -126,6 +129,17 @@ static int leave_groups(struct err *e)
 	return 0;
 }
 
+static int attach_disks(struct process_wall *w, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < w->ndisks; i++) {
+		r = disk_attach(&w->disk[i], w->host.cfg->disk[i].dir, e);
+		close_fd(&w->disk[i].tree);
+	}
+	return r;
+}
+
 static int prepare(void *ctx, struct err *e)
 {
 	struct process_wall *w = ctx;
@@ -140,6 +154,8 @@ static int prepare(void *ctx, struct err *e)
 	if (r == 0)
 		r = root_enter(&w->root, go.ranges, e);
 	close_fd(&w->root.tree);
+	if (r == 0)
+		r = attach_disks(w, e);
 	if (r < 0)
 		return r;
 	if (sethostname(name, strlen(name)) < 0)
@@ -212,6 +228,8 @@ static void process_free(struct wall *wall)
 	struct process_wall *w = (struct process_wall *)wall;
 
 	host_wall_close(&w->host);
+	for (size_t i = 0; i < w->ndisks; i++)
+		disk_close(&w->disk[i]);
 	seccomp_code_release(&w->code);
 	root_close(&w->root);
 	free(w->unpacked.path);
@@ -236,7 +254,7 @@ static int open_root(struct process_wall *w, struct err *e)
 
 	if (!has_to_be_unpacked(cfg))
 		return root_open(&w->root, cfg->root.path, cfg->root.rw, e);
-	image = image_open(cfg->root.path, e);
+	image = image_open(cfg->root.path, false, e);
 	if (image < 0)
 		return image;
 	r = rootfs_unpack(cfg->root.path, image, &w->unpacked, e);
@@ -246,6 +264,21 @@ static int open_root(struct process_wall *w, struct err *e)
 		 "device files and extended attributes of its files are lost",
 		 cfg->root.path);
 	return root_open(&w->root, w->unpacked.path, false, e);
+}
+
+static int open_disks(struct process_wall *w, struct err *e)
+{
+	const struct run_config *cfg = w->host.cfg;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < cfg->ndisks; i++) {
+		r = disk_open(&w->disk[w->ndisks++], cfg->disk[i].path, cfg->disk[i].ro, e);
+		if (r == 0)
+			log_warn("--isolation process: the host's kernel reads the disk %s, and is "
+				 "open to what a stranger put in there",
+				 cfg->disk[i].path);
+	}
+	return r;
 }
 
 static int open_parts(struct process_wall *w, struct err *e)
@@ -261,7 +294,9 @@ static int open_parts(struct process_wall *w, struct err *e)
 	w->capabilities = usual | cfg->cap_add;
 	if (cfg->seccomp_profile || (w->capabilities != usual && cfg->seccomp))
 		r = seccomp_code_request(cfg->seccomp_profile, w->capabilities, &w->code, e);
-	return r == 0 ? open_root(w, e) : r;
+	if (r == 0)
+		r = open_root(w, e);
+	return r == 0 ? open_disks(w, e) : r;
 }
 
 static struct wall *process_open(const struct run_config *cfg, const struct wall_console *console,
@@ -286,7 +321,10 @@ static struct wall *process_open(const struct run_config *cfg, const struct wall
 		process_free((struct wall *)w);
 		return NULL;
 	}
-	w->host.keep_fd = w->root.tree;
+	if (w->root.tree >= 0)
+		w->host.keep[w->host.nkeep++] = w->root.tree;
+	for (size_t i = 0; i < w->ndisks; i++)
+		w->host.keep[w->host.nkeep++] = w->disk[i].tree;
 	return (struct wall *)w;
 }
 

@@ -101,6 +101,54 @@ def disk_with_a_file_system(t):
     t.check('another', '\n9999\n10000\n' in t.host('debugfs', '-R', 'cat /d/numbers', path))
 
 
+def checked(t, disk, ro, script, *wall, status=0):
+    """What a script prints that has the disk on /made/data, behind a wall."""
+    r = t.run(*wall, '--rootfs', t.rootfs, '--disk', f'{disk},path=/made/data{ro}', '--', 'sh', '-c', script)
+    t.same('status', r.status, status)
+    return r.out.decode()
+
+
+@case(limit=240, root=True, table=[('vm', 'vm', 'process'), ('process', 'process', 'vm')])
+def disk_is_mounted(t, wall, other):
+    """What is written behind one wall is there behind the other, and clean."""
+    path = t.disk('d', 32 * MIB)
+    t.host('mke2fs', '-q', '-t', 'ext4', path)
+    mounts = "sed -n 's|.* /made/data \\([a-z0-9]*\\) \\(r[ow]\\),nosuid,nodev.*|\\1 \\2|p' /proc/mounts"
+    out = checked(t, path, '', f'{mounts}; cp /bin/busybox /made/data && mkdir /made/data/d && chown 33:44 /made/data/d '
+                  '&& seq 1 10000 >/made/data/d/numbers && cd /made/data && sha256sum busybox', '--isolation', wall)
+    t.check('how it is mounted', out.startswith('ext4 rw\n'), out)
+    check_ext4(t, path)
+    before = t.read('d')
+    again = checked(t, path, ',ro', f'{mounts}; cd /made/data && stat -c %u:%g d && tail -n 1 d/numbers && '
+                    'sha256sum busybox; touch x 2>/dev/null && echo written', '--isolation', other, status=1)
+    t.same('what is there', again, 'ext4 ro\n33:44\n10000\n' + out.partition('\n')[2])
+    t.check('the read-only disk was not written', t.read('d') == before)
+
+
+@case(table=[('erofs', 'erofs', ['mkfs.erofs', '--quiet', 'd', 'tree']),
+             ('squashfs', 'squashfs', ['mksquashfs', 'tree', 'd', '-quiet'])])
+def disk_is_mounted_read_only(t, kind, make):
+    os.mkdir(os.path.join(t.dir, 'tree'))
+    t.file('tree/kept', b'kept\n')
+    t.host(*make)
+    size = os.path.getsize(os.path.join(t.dir, 'd'))
+    os.truncate(os.path.join(t.dir, 'd'), -(-size // 4096) * 4096)
+    out = checked(t, os.path.join(t.dir, 'd'), '', "cat /made/data/kept; grep -o '/made/data [a-z0-9]* r[ow]' /proc/mounts")
+    t.same('what is there', out, f'kept\n/made/data {kind} ro\n')
+
+
+@case()
+def disk_is_not_mounted(t):
+    r = t.guest('echo ran', '--disk', t.disk('d', MIB) + ',path=/data')
+    t.ended(r, 125, err=r'^bulkhead: .*the disk for /data holds no erofs, ext4 or squashfs file system', out=b'')
+    m = t.start_guest('echo up; cat', '--disk', os.path.join(t.dir, 'd'))
+    m.expect(rb'up\n')
+    r = t.run('--isolation', 'process', '--rootfs', t.rootfs, '--disk', os.path.join(t.dir, 'd') + ',path=/data', 'true')
+    t.ended(r, 125, err=r'is in use|only root')
+    m.close_stdin()
+    t.ended(m.wait(), 0)
+
+
 @case()
 def disk_discard(t):
     """What the guest gives back, the file gives back too."""
