@@ -37,7 +37,7 @@ _bulkhead() {
 	run:--memory) return ;;
 	run:--hugepages) _bulkhead_words 'auto thp hugetlb off'; return ;;
 	run:--disk) _bulkhead_files -f ''; return ;;
-	run:--net) _bulkhead_words 'bridge= tap= fd= none'; return ;;
+	run:--net) _bulkhead_words 'bridge= tap= fd= netns= none'; return ;;
 	run:--allow) return ;;
 	run:--deny) return ;;
 	run:--env) return ;;

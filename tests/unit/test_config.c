@@ -134,6 +134,17 @@ static const struct trial trials[] = {
 	{ RUN_SET_NET, "none", NULL },
 	{ RUN_SET_NET, "none,mac=02:00:00:00:00:01", "alone" },
 	{ RUN_SET_NET, "tap=tap0", NULL },
+	{ RUN_SET_NET, "tap=tap0,mtu=1400,netns=a", NULL },
+	{ RUN_SET_NET, "tap=tap0,netns=a,netns=b", "twice" },
+	{ RUN_SET_NET, "netns=/run/n,dns=1.1.1.1", NULL },
+	{ RUN_SET_NET, "netns=", "no value" },
+	{ RUN_SET_NET, "netns=a,ip=10.0.0.2/8", "not for netns=" },
+	{ RUN_SET_NET, "netns=a,mac=02:00:00:00:00:01", "not for netns=" },
+	{ RUN_SET_NET, "netns=a,mtu=1400", "not for netns=" },
+	{ RUN_SET_NET, "netns=a,netns=b", "not known" },
+	{ RUN_SET_NET, "netns=a,tap=b", "not known" },
+	{ RUN_SET_NET, "bridge=b,netns=a", "behind tap=" },
+	{ RUN_SET_NET, "fd=3,netns=a", "behind tap=" },
 	{ RUN_SET_NET, "fd=3", NULL },
 	{ RUN_SET_NET, "fd=2", "from 3" },
 	{ RUN_SET_NET, "fd=2147483648", "from 3" },
@@ -305,6 +316,10 @@ static int check(struct run_config *cfg, const struct trial *set, const char *cm
 	{                                                                                          \
 		RUN_SET_NET, "tap=" __VA_ARGS__, NULL                                              \
 	}
+#define NETNS(where)                                                                               \
+	{                                                                                          \
+		RUN_SET_NET, "netns=" where, NULL                                                  \
+	}
 #define END                                                                                        \
 	{                                                                                          \
 		0, NULL, NULL                                                                      \
@@ -375,6 +390,20 @@ static void test_combinations(void **state)
 		{ { PROCESS, ROOT, { RUN_SET_DISK, "a,path=/x,queues=2", NULL }, END },
 		  "ls",
 		  "--disk with queues= is not for --isolation process",
+		  0 },
+		{ { PROCESS, ROOT, NETNS("a"), END }, "ls", NULL, RUN_BOOT_COMMAND },
+		{ { ROOT, NETNS("a"), END }, "ls", "--net netns= is not for --isolation vm: ", 0 },
+		{ { PROCESS, ROOT, TAP("t,netns=a"), END }, "ls", "--net with tap= or fd=", 0 },
+		{ { ROOT, TAP("t,netns=a"), TAP("t,netns=b"), END }, "ls", NULL, RUN_BOOT_COMMAND },
+		{ { ROOT, TAP("t,netns=a"), TAP("t,netns=a"), END }, "ls", "one tap", 0 },
+		{ { PROCESS, ROOT, NETNS("a"), NETNS("a"), END }, "ls", "excludes every other", 0 },
+		{ { PROCESS, ROOT, NETNS("a"), { RUN_SET_ALLOW, "tcp:any", NULL }, END },
+		  "ls",
+		  "--allow and --deny need every --net",
+		  0 },
+		{ { PROCESS, ROOT, NETNS("a"), { RUN_SET_NET_BPS, "1M", NULL }, END },
+		  "ls",
+		  "--net-bps needs --net with an interface",
 		  0 },
 		{ { KERNEL, { RUN_SET_CONSOLE, "f", NULL }, { RUN_SET_REPORT, "f", NULL }, END },
 		  NULL,

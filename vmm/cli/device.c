@@ -48,7 +48,7 @@ static const struct option device_option_table[] = {
 	},
 	{
 		.name = "net",
-		.arg = "tap=IF|fd=N,mac=MAC[,mtu=N]",
+		.arg = "tap=IF[,netns=NS]|fd=N,mac=MAC[,mtu=N]",
 		.complete = COMPLETE_VALUES,
 		.values = "tap= fd=",
 		.help = "for net: the tap that it is connected to",
@@ -88,10 +88,12 @@ static int device_set(void *config, int setting, const char *value, struct err *
 	case DEVICE_SET_DISK:
 		r = disk_config_parse(value, &o->disk, e);
 		o->has_disk = r == 0;
+		if (o->disk.dir)
+			return err_set(e, EINVAL, "path= is for run: nothing is mounted here");
 		break;
 	case DEVICE_SET_NET:
 		r = net_config_parse(value, &o->net, e);
-		if (r == 0)
+		if (r == 0 || (r > 0 && o->net.kind != NET_TAP && o->net.kind != NET_FD))
 			return err_set(e, EINVAL, "a network device needs a tap");
 		o->has_net = r > 0;
 		r = MIN(r, 0);
@@ -187,5 +189,7 @@ int cmd_device(int argc, char **argv, struct err *e, int *ret_status)
 	if (r == 0)
 		*ret_status = fflush(stdout) == 0 ? 0 : CLI_STATUS_ERROR;
 	free(o.disk.path);
+	free(o.disk.dir);
+	free(o.net.netns);
 	return r;
 }

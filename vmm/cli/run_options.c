@@ -215,10 +215,11 @@ static const struct option run_options[] = {
 	},
 	{
 		.name = "net",
-		.arg = "bridge=BR|tap=IF|fd=N|none[,mac=MAC][,ip=CIDR][,gw=IP][,dns=IP][,mtu=N]",
+		.arg = "bridge=BR|tap=IF|fd=N|netns=NS|none[,mac=MAC][,ip=CIDR][,gw=IP][,dns=IP][,"
+		       "mtu=N]",
 		.repeated = true,
 		.complete = COMPLETE_VALUES,
-		.values = "bridge= tap= fd= none",
+		.values = "bridge= tap= fd= netns= none",
 		.help = "attach a network interface (default none); may be repeated",
 		.man = "Attach a network interface: a new port of the host's bridge\n"
 		       ".Ar BR ,\n"
@@ -226,7 +227,10 @@ static const struct option run_options[] = {
 		       ".Ar IF ,\n"
 		       "or to the tap that is open as file descriptor\n"
 		       ".Ar N\n"
-		       "(it must have been opened with a virtio-net header).\n"
+		       "(it must have been opened with a virtio-net header); or the network\n"
+		       "namespace\n"
+		       ".Ar NS\n"
+		       "as it is.\n"
 		       ".Cm none ,\n"
 		       "the default, stands alone.\n"
 		       ".Bl -tag -width mtu=N\n"
@@ -241,6 +245,22 @@ static const struct option run_options[] = {
 		       "A name server, up to three in all.\n"
 		       ".It Cm mtu= Ns Ar N\n"
 		       "The largest packet, 68 to 65535.\n"
+		       ".It Cm netns= Ns Ar NS\n"
+		       "Behind\n"
+		       ".Cm tap= ,\n"
+		       "the network namespace that the tap is in: a path, or a name of\n"
+		       ".Xr ip-netns 8 .\n"
+		       "In the first place, for\n"
+		       ".Fl -isolation Cm process :\n"
+		       "the command is in that namespace, with the interfaces, addresses and\n"
+		       "sockets that are there; it excludes every other\n"
+		       ".Fl -net ,\n"
+		       "and of the other items only\n"
+		       ".Cm dns=\n"
+		       "goes with it.\n"
+		       "No capability counts over such a network, also of those of\n"
+		       ".Fl -cap-add .\n"
+		       "It takes root.\n"
 		       ".El\n"
 		       ".Pp\n"
 		       ".Cm ip= , gw=\n"

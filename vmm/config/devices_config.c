@@ -238,6 +238,14 @@ static int net_mtu(void *target, const char *value, struct err *e)
 	return 0;
 }
 
+static int net_netns(void *target, const char *value, struct err *e)
+{
+	struct net_config *n = target;
+
+	n->netns = strdup(value);
+	return n->netns ? 0 : err_set(e, ENOMEM, "out of memory");
+}
+
 /* The first item: what the interface is connected to. */
 static int net_peer(struct net_config *n, const char *item, struct err *e)
 {
@@ -263,6 +271,13 @@ static int net_peer(struct net_config *n, const char *item, struct err *e)
 		snprintf(n->bridge, sizeof(n->bridge), "%s", value);
 		return 0;
 	}
+	value = item_value(item, "netns");
+	if (value) {
+		if (!*value)
+			return err_set(e, EINVAL, "netns= has no value");
+		n->kind = NET_NETNS;
+		return net_netns(n, value, e);
+	}
 	value = item_value(item, "fd");
 	if (value) {
 		if (parse_u64(value, FD_MIN, INT_MAX, &fd) < 0)
@@ -271,14 +286,32 @@ static int net_peer(struct net_config *n, const char *item, struct err *e)
 		n->fd = (int)fd;
 		return 0;
 	}
-	return err_set(e, EINVAL, "must begin with bridge=BRIDGE, tap=INTERFACE, fd=N or none");
+	return err_set(e, EINVAL,
+		       "must begin with bridge=BRIDGE, tap=INTERFACE, fd=N, netns=NAME or "
+		       "none");
+}
+
+/* What the items mean only together. */
+static int net_check(const struct net_config *n, struct err *e)
+{
+	if (n->gw[0] && !n->ip[0])
+		return err_set(e, EINVAL, "gw= needs ip=: a gateway is reached from an address");
+	if (n->gw[0] && !strchr(n->gw, ':') != !strchr(n->ip, ':'))
+		return err_set(e, EINVAL, "gw= and ip= are of different families");
+	if (n->kind == NET_NETNS && (n->has_mac || n->ip[0] || n->mtu))
+		return err_set(e, EINVAL,
+			       "mac=, ip=, gw= and mtu= are not for netns=, whose interfaces are "
+			       "as they are");
+	if (n->netns && (n->kind == NET_BRIDGE || n->kind == NET_FD))
+		return err_set(e, EINVAL, "netns= comes first, or behind tap=");
+	return 0;
 }
 
 int net_config_parse(const char *value, struct net_config *ret, struct err *e)
 {
 	static const struct item_rule rules[] = {
 		{ "mac", false, net_mac }, { "ip", false, net_ip },   { "gw", false, net_gw },
-		{ "dns", false, net_dns }, { "mtu", false, net_mtu },
+		{ "dns", false, net_dns }, { "mtu", false, net_mtu }, { "netns", false, net_netns },
 	};
 	_cleanup_free_ char *first = NULL;
 	struct net_config n = { .fd = -1 };
@@ -296,13 +329,14 @@ int net_config_parse(const char *value, struct net_config *ret, struct err *e)
 	r = net_peer(&n, first ? first : "", e);
 	if (r < 0)
 		return r;
-	r = apply_rest(rules, ARRAY_SIZE(rules), at, &n, e);
-	if (r < 0)
+	/* netns= itself is given by now. */
+	r = apply_rest(rules, ARRAY_SIZE(rules) - (n.netns != NULL), at, &n, e);
+	if (r == 0)
+		r = net_check(&n, e);
+	if (r < 0) {
+		free(n.netns);
 		return r;
-	if (n.gw[0] && !n.ip[0])
-		return err_set(e, EINVAL, "gw= needs ip=: a gateway is reached from an address");
-	if (n.gw[0] && !strchr(n.gw, ':') != !strchr(n.ip, ':'))
-		return err_set(e, EINVAL, "gw= and ip= are of different families");
+	}
 	*ret = n;
 	return 1;
 }

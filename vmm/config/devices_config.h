@@ -12,8 +12,9 @@ int disk_config_parse(const char *value, struct disk_config *ret, struct err *e)
 /* FILE|DIR[,rw].  0 or -errno; ret->path is the caller's to free. */
 int root_config_parse(const char *value, struct root_config *ret, struct err *e);
 
-/* tap=IF|fd=N|none[,mac=MAC][,ip=CIDR][,gw=IP][,dns=IP][,mtu=N].  1; 0 for
- * "none"; -errno. */
+/* bridge=BR|tap=IF[,netns=NS]|fd=N|netns=NS|none[,mac=MAC][,ip=CIDR][,gw=IP]
+ * [,dns=IP][,mtu=N].  1, and ret->netns is the caller's to free; 0 for "none";
+ * -errno. */
 int net_config_parse(const char *value, struct net_config *ret, struct err *e);
 
 /* blk:SOCKET, net:SOCKET or rng:SOCKET.  0 or -errno; ret->path is the

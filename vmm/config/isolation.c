@@ -122,6 +122,29 @@ static int check_disks(const struct run_config *cfg, const char *name, struct er
 	return 0;
 }
 
+static int check_nets(const struct run_config *cfg, const char *name, struct err *e)
+{
+	const bool vm = cfg->isolation == RUN_ISOLATION_VM;
+
+	for (size_t i = 0; i < cfg->nnets; i++) {
+		enum net_kind kind = cfg->net[i].kind;
+
+		if (vm && kind == NET_NETNS)
+			return err_set(e, EINVAL,
+				       "--net netns= is not for --isolation %s: a guest has a "
+				       "network of its own, with a card that needs a tap there "
+				       "(tap=INTERFACE,netns=%s)",
+				       name, cfg->net[i].netns);
+		if (!vm && kind != NET_BRIDGE && kind != NET_NETNS)
+			return err_set(
+				e, EINVAL,
+				"--net with tap= or fd= is not for --isolation %s: there is no "
+				"card that a tap would be behind; bridge= and netns= are",
+				name);
+	}
+	return 0;
+}
+
 int isolation_check(const struct run_config *cfg, struct err *e)
 {
 	const char *name = names[cfg->isolation];
@@ -133,15 +156,10 @@ int isolation_check(const struct run_config *cfg, struct err *e)
 			return err_set(e, EINVAL, "--%s is not for --isolation %s: %s",
 				       options[s].option, name, why);
 	}
+	if (check_nets(cfg, name, e) < 0)
+		return -EINVAL;
 	if (cfg->isolation == RUN_ISOLATION_VM)
 		return 0;
-	for (size_t i = 0; i < cfg->nnets; i++)
-		if (cfg->net[i].kind != NET_BRIDGE)
-			return err_set(
-				e, EINVAL,
-				"--net with tap= or fd= is not for --isolation %s: there is no "
-				"card that a tap would be behind; bridge= is",
-				name);
 	if (check_disks(cfg, name, e) < 0)
 		return -EINVAL;
 	if (cfg->isolation == RUN_ISOLATION_PROCESS && !cfg->root.path)

@@ -38,6 +38,8 @@ void run_config_release(struct run_config *cfg)
 		free(cfg->disk[i].path);
 		free(cfg->disk[i].dir);
 	}
+	for (size_t i = 0; i < cfg->nnets; i++)
+		free(cfg->net[i].netns);
 	for (size_t i = 0; i < cfg->nforeign; i++)
 		free(cfg->foreign[i].path);
 	free_strings(cfg->env, cfg->nenv);
@@ -112,22 +114,23 @@ static int set_disk(struct run_config *cfg, const char *value, struct err *e)
 
 static int set_net(struct run_config *cfg, const char *value, struct err *e)
 {
-	struct net_config net;
+	struct net_config net = { .netns = NULL };
 	int r;
 
 	r = net_config_parse(value, &net, e);
 	if (r < 0)
 		return r;
 	if (cfg->no_net || (r == 0 && cfg->nnets))
-		return err_set(e, EINVAL, "none excludes every other --net");
-	if (r == 0) {
+		r = err_set(e, EINVAL, "none excludes every other --net");
+	else if (r == 0)
 		cfg->no_net = true;
-		return 0;
-	}
-	if (cfg->nnets == RUN_NETS_MAX)
-		return err_set(e, EINVAL, "more than %d interfaces", RUN_NETS_MAX);
-	cfg->net[cfg->nnets++] = net;
-	return 0;
+	else if (cfg->nnets == RUN_NETS_MAX)
+		r = err_set(e, EINVAL, "more than %d interfaces", RUN_NETS_MAX);
+	else
+		cfg->net[cfg->nnets++] = net;
+	if (r < 0)
+		free(net.netns);
+	return MIN(r, 0);
 }
 
 static int add_rule(struct run_config *cfg, const char *value, bool allow, struct err *e)
@@ -512,7 +515,7 @@ static int check_needs(const struct run_config *cfg, struct err *e)
 static bool same_peer(const struct net_config *a, const struct net_config *b)
 {
 	return a->kind == b->kind && a->kind != NET_BRIDGE && strcmp(a->ifname, b->ifname) == 0 &&
-	       a->fd == b->fd;
+	       a->fd == b->fd && strcmp(a->netns ? a->netns : "", b->netns ? b->netns : "") == 0;
 }
 
 /* Rules know the instance by its addresses, and stand at ports of our own. */
@@ -531,7 +534,7 @@ static int check_rules(const struct run_config *cfg, struct err *e)
 
 static int check_rates(const struct run_config *cfg, struct err *e)
 {
-	if (cfg->limits.net_bps && !cfg->nnets)
+	if (cfg->limits.net_bps && !run_config_has_interface(cfg))
 		return err_set(e, EINVAL, "--net-bps needs --net with an interface");
 	if (cfg->isolation != RUN_ISOLATION_VM)
 		return 0;
@@ -557,6 +560,8 @@ static int check_nets(const struct run_config *cfg, struct err *e)
 		const struct net_config *a = &cfg->net[i];
 
 		ndns += a->dns[0] != '\0';
+		if (a->kind == NET_NETNS && cfg->nnets > 1)
+			return err_set(e, EINVAL, "--net netns= excludes every other --net");
 		for (size_t j = 0; j < i; j++) {
 			const struct net_config *b = &cfg->net[j];
 
@@ -613,6 +618,11 @@ int run_config_check(struct run_config *cfg, struct err *e)
 	if ((cfg->root.path != NULL) + cfg->ndisks + cfg->nnets + cfg->nforeign > RUN_DEVICES_MAX)
 		return err_set(e, EINVAL, "more than %d devices", RUN_DEVICES_MAX);
 	return 0;
+}
+
+bool run_config_has_interface(const struct run_config *cfg)
+{
+	return cfg->nnets && cfg->net[0].kind != NET_NETNS;
 }
 
 void run_config_fill_macs(struct run_config *cfg, uint64_t random)

@@ -61,7 +61,7 @@ struct root_config {
 
 struct disk_config {
 	char *path;
-	char *dir; /* where it is mounted inside; NULL: it is a device only */
+	char *dir;		      /* where it is mounted inside; NULL: it is a device only */
 	char id[RUN_DISK_ID_MAX + 1]; /* "": none given; no two disks have the same */
 	bool ro;
 	bool direct;	     /* O_DIRECT */
@@ -72,6 +72,7 @@ enum net_kind {
 	NET_TAP,    /* `ifname` */
 	NET_FD,	    /* `fd`: a tap that whoever started us has opened */
 	NET_BRIDGE, /* a port of `bridge` that we make, `ifname` */
+	NET_NETNS,  /* no interface of its own: the namespace `netns`, as it is */
 };
 
 struct net_config {
@@ -79,6 +80,7 @@ struct net_config {
 	char ifname[RUN_IFNAME_MAX + 1]; /* of NET_BRIDGE: see run_config_fill_id() */
 	char bridge[RUN_IFNAME_MAX + 1];
 	int fd;
+	char *netns;  /* where the tap is, or NET_NETNS: a path, or a name of ip-netns(8) */
 	bool has_mac; /* see run_config_fill_macs() */
 	uint8_t mac[6];
 	char ip[RUN_IP_MAX];  /* "ADDRESS/PREFIX" of either family, or "" */
@@ -216,6 +218,9 @@ int run_config_set_command(struct run_config *cfg, size_t argc, char *const *arg
  * the reason.  0 or -EINVAL.
  */
 int run_config_check(struct run_config *cfg, struct err *e);
+
+/* Is there a --net that gives it an interface of its own? */
+bool run_config_has_interface(const struct run_config *cfg);
 
 /*
  * The instance's identity, from random bytes.  Every interface without a MAC

@@ -162,7 +162,7 @@ static int add_change(const struct limits *l, struct change *c, const char *key,
 	if (why)
 		return err_set(e, EOPNOTSUPP, "--%s is not for --isolation %s: %s", key,
 			       isolation_name(l->cfg->isolation), why);
-	if (keys[i].setting == RUN_SET_NET_BPS && !l->cfg->nnets)
+	if (keys[i].setting == RUN_SET_NET_BPS && !run_config_has_interface(l->cfg))
 		return err_set(e, EOPNOTSUPP, "--%s: this instance has no interface", key);
 	if (is_rate(l, i) && keys[i].setting != RUN_SET_NET_BPS && !l->cfg->ndisks &&
 	    !l->cfg->root.path)

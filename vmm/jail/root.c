@@ -145,7 +145,9 @@ int root_open(struct jail_root *r, const char *path, bool rw, struct err *e)
 {
 	struct stat st;
 
-	*r = (struct jail_root){ .path = realpath(path, NULL), .rw = rw, .image = -1, .tree = -1 };
+	*r = (struct jail_root){
+		.path = realpath(path, NULL), .rw = rw, .image = -1, .tree = -1, .sys = -1
+	};
 	if (!r->path || stat(r->path, &st) < 0)
 		return err_errno(e, "open the root directory %s", path);
 	if (!S_ISDIR(st.st_mode))
@@ -278,13 +280,23 @@ static const struct {
 	{ "tmpfs", "/tmp", "mode=1777", MS_NOSUID | MS_NODEV, false },
 };
 
-static int mount_system(bool ranges, struct err *e)
+/* A sysfs that the caller has made instead of ours. */
+static int attach_sys(int sys, const char *target, struct err *e)
+{
+	if (move_mount(sys, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_errno(e, "attach sysfs on %s", target);
+	return 0;
+}
+
+static int mount_system(const struct jail_root *root, bool ranges, struct err *e)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(mounts); i++) {
 		r = make_dir(mounts[i].target, e);
-		if (r == 0)
+		if (r == 0 && root->sys >= 0 && strcmp(mounts[i].type, "sysfs") == 0)
+			r = attach_sys(root->sys, mounts[i].target, e);
+		else if (r == 0)
 			r = mount_on(mounts[i].type, mounts[i].target, mounts[i].flags,
 				     mounts[i].options, e);
 		if (r == -ENODEV && mounts[i].optional)
@@ -386,7 +398,7 @@ int root_enter(const struct jail_root *r, bool ranges, struct err *e)
 	if (ret == 0)
 		ret = pivot(r, &old, e);
 	if (ret == 0)
-		ret = mount_system(ranges, e);
+		ret = mount_system(r, ranges, e);
 	if (ret == 0)
 		ret = fill_dev(trees, e);
 	if (ret == 0)

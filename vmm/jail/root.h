@@ -18,6 +18,7 @@ struct jail_root {
 	int image;  /* open, and locked against writers as long as it is; -1: none */
 	bool rw;    /* the directory itself instead of an overlay over it */
 	int tree;   /* the new root, mounted nowhere; -1: the process makes it */
+	int sys;    /* its sysfs, likewise, the caller's; -1: the process mounts one */
 };
 
 /*

@@ -10,7 +10,7 @@
 #include "vmm/walls/vm_process.h"
 #include "vmm/walls/wall.h"
 
-#define HOST_WALL_KEEP 20 /* the root, the disks */
+#define HOST_WALL_KEEP 20 /* the root, its sysfs, the disks */
 
 struct host_wall {
 	const struct run_config *cfg;

@@ -29,6 +29,7 @@
 #include "vmm/jail/filter.h"
 #include "vmm/jail/image_mount.h"
 #include "vmm/jail/landlock.h"
+#include "vmm/jail/netns.h"
 #include "vmm/jail/rights.h"
 #include "vmm/jail/root.h"
 #include "vmm/jail/seccomp_code.h"
@@ -43,9 +44,10 @@
 struct process_wall {
 	struct host_wall host; /* first: wall_ops' functions take it */
 	struct jail_root root;
-	struct unpacked unpacked; /* the image that `root` was */
+	struct unpacked unpacked;	      /* the image that `root` was */
 	struct jail_disk disk[RUN_DISKS_MAX]; /* as those of cfg */
 	size_t ndisks;
+	int netns; /* of --net netns=; -1: a new one */
 	uint64_t capabilities;
 	struct seccomp_code code; /* instead of FILTER_COMMAND, if there is one */
 };
@@ -154,13 +156,14 @@ static int prepare(void *ctx, struct err *e)
 	if (r == 0)
 		r = root_enter(&w->root, go.ranges, e);
 	close_fd(&w->root.tree);
+	close_fd(&w->root.sys);
 	if (r == 0)
 		r = attach_disks(w, e);
 	if (r < 0)
 		return r;
 	if (sethostname(name, strlen(name)) < 0)
 		return err_errno(e, "set the host name");
-	r = loopback_up(e);
+	r = w->netns < 0 ? loopback_up(e) : 0;
 	if (r == 0)
 		r = name_servers(w->host.cfg, e);
 	if (r < 0)
@@ -231,9 +234,11 @@ static void process_free(struct wall *wall)
 	for (size_t i = 0; i < w->ndisks; i++)
 		disk_close(&w->disk[i]);
 	seccomp_code_release(&w->code);
+	close_fd(&w->root.sys);
 	root_close(&w->root);
 	free(w->unpacked.path);
 	close_fd(&w->unpacked.lock);
+	close_fd(&w->netns);
 	free(w);
 }
 
@@ -281,6 +286,34 @@ static int open_disks(struct process_wall *w, struct err *e)
 	return r;
 }
 
+static const char *given_netns(const struct process_wall *w)
+{
+	const struct run_config *cfg = w->host.cfg;
+
+	return cfg->nnets && cfg->net[0].kind == NET_NETNS ? cfg->net[0].netns : NULL;
+}
+
+/* The one that is given, and its sysfs. */
+static int open_netns(struct process_wall *w, struct err *e)
+{
+	const char *where = given_netns(w);
+	int home;
+
+	if (!where)
+		return 0;
+	w->netns = netns_open(where, e);
+	home = w->netns < 0 ? w->netns : netns_enter(w->netns, where, e);
+	if (home < 0) {
+		err_context(e, "--net netns=%s", where);
+		return home;
+	}
+	w->host.clone_flags &= ~(uint64_t)CLONE_NEWNET;
+	w->root.sys = netns_sysfs(e);
+	if (netns_leave(home, w->root.sys < 0 ? NULL : e) < 0)
+		return -EIO;
+	return MIN(w->root.sys, 0);
+}
+
 static int open_parts(struct process_wall *w, struct err *e)
 {
 	const struct run_config *cfg = w->host.cfg;
@@ -296,7 +329,28 @@ static int open_parts(struct process_wall *w, struct err *e)
 		r = seccomp_code_request(cfg->seccomp_profile, w->capabilities, &w->code, e);
 	if (r == 0)
 		r = open_root(w, e);
-	return r == 0 ? open_disks(w, e) : r;
+	if (r == 0)
+		r = open_disks(w, e);
+	return r == 0 ? open_netns(w, e) : r;
+}
+
+/* A namespace is joined by being forked in it: of the new user namespace nobody
+ * may enter one that is not its own. */
+static int process_start(struct wall *wall, struct loop *loop, const struct wall_events *events,
+			 const struct cgroup *group, struct err *e)
+{
+	struct process_wall *w = (struct process_wall *)wall;
+	int home, r;
+
+	if (w->netns < 0)
+		return host_wall_start(wall, loop, events, group, e);
+	home = netns_enter(w->netns, given_netns(w), e);
+	if (home < 0)
+		return home;
+	r = host_wall_start(wall, loop, events, group, e);
+	if (netns_leave(home, r < 0 ? NULL : e) < 0)
+		return r < 0 ? r : -EIO;
+	return r;
 }
 
 static struct wall *process_open(const struct run_config *cfg, const struct wall_console *console,
@@ -309,7 +363,7 @@ static struct wall *process_open(const struct run_config *cfg, const struct wall
 		return NULL;
 	}
 	host_wall_init(&w->host, cfg, console);
-	w->root.tree = w->root.image = w->unpacked.lock = -1;
+	w->root.tree = w->root.image = w->root.sys = w->unpacked.lock = w->netns = -1;
 	w->host.clone_flags = NAMESPACES;
 	w->host.forked = map_ids;
 	w->host.in.own_pids = true;
@@ -323,6 +377,8 @@ static struct wall *process_open(const struct run_config *cfg, const struct wall
 	}
 	if (w->root.tree >= 0)
 		w->host.keep[w->host.nkeep++] = w->root.tree;
+	if (w->root.sys >= 0)
+		w->host.keep[w->host.nkeep++] = w->root.sys;
 	for (size_t i = 0; i < w->ndisks; i++)
 		w->host.keep[w->host.nkeep++] = w->disk[i].tree;
 	return (struct wall *)w;
@@ -331,7 +387,7 @@ static struct wall *process_open(const struct run_config *cfg, const struct wall
 const struct wall_ops wall_process = {
 	.name = "process",
 	.open = process_open,
-	HOST_WALL_OPS(host_wall_start),
+	HOST_WALL_OPS(process_start),
 	.net_pid = process_net_pid,
 	.free = process_free,
 };

@@ -14,7 +14,33 @@
 #include "devices/backend/tap.h"
 #include "vmm/base/util.h"
 #include "vmm/jail/compartment.h"
+#include "vmm/jail/netns.h"
 #include "vmm/walls/vm_disk.h"
+
+int vm_tap_open(const struct net_config *c, bool *ret_offloads, struct err *e)
+{
+	_cleanup_close_ int netns = -1;
+	int home, r;
+
+	if (c->kind == NET_FD) {
+		r = tap_setup(c->fd, ret_offloads, e);
+		return r < 0 ? r : c->fd;
+	}
+	if (!c->netns)
+		return tap_open(c->ifname, ret_offloads, e);
+	netns = netns_open(c->netns, e);
+	home = netns < 0 ? netns : netns_enter(netns, c->netns, e);
+	if (home < 0)
+		return home;
+	r = tap_open(c->ifname, ret_offloads, e);
+	if (r < 0)
+		err_context(e, "in the network namespace %s", c->netns);
+	if (netns_leave(home, r < 0 ? NULL : e) < 0 && r >= 0) {
+		close(r);
+		return -EIO;
+	}
+	return r;
+}
 
 struct seat_owner {
 	const struct vm_device *device;
@@ -102,13 +128,10 @@ static int open_own(const struct device_alone *cfg, struct vm_device *d, struct 
 	d->filter = FILTER_NET;
 	memcpy(d->net.mac, cfg->net->mac, sizeof(d->net.mac));
 	d->net.mtu = (uint16_t)cfg->net->mtu;
-	if (cfg->net->kind == NET_TAP)
-		r = tap_open(cfg->net->ifname, &d->net.offloads, e);
-	else
-		r = tap_setup(cfg->net->fd, &d->net.offloads, e);
+	r = vm_tap_open(cfg->net, &d->net.offloads, e);
 	if (r < 0)
 		return r;
-	d->net.tap_fd = d->own_fd = cfg->net->kind == NET_TAP ? r : cfg->net->fd;
+	d->net.tap_fd = d->own_fd = r;
 	return 0;
 }
 

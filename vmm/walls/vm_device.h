@@ -30,4 +30,8 @@ struct device_alone {
  */
 int device_alone_run(const struct device_alone *cfg, struct err *e);
 
+/* The tap of a --net, in the network namespace that it names.  The fd or
+ * -errno; *ret_offloads as of tap_open(). */
+int vm_tap_open(const struct net_config *c, bool *ret_offloads, struct err *e);
+
 #endif

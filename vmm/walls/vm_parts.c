@@ -20,6 +20,7 @@
 #include "vmm/image/initramfs.h"
 #include "vmm/image/pack.h"
 #include "vmm/monitor/cpu_cache.h"
+#include "vmm/walls/vm_device.h"
 #include "vmm/walls/vm_disk.h"
 
 static_assert(RUN_DEVICES_MAX + 1 <= ARCH_MAX_VIRTIO, "what config takes has interrupts");
@@ -244,13 +245,10 @@ static int add_net(struct vm_parts *p, const struct net_config *c, unsigned int 
 	d->filter = FILTER_NET;
 	memcpy(d->net.mac, c->mac, sizeof(d->net.mac));
 	d->net.mtu = (uint16_t)c->mtu;
-	if (c->kind != NET_FD)
-		r = tap_open(c->ifname, &d->net.offloads, e);
-	else
-		r = tap_setup(c->fd, &d->net.offloads, e);
+	r = vm_tap_open(c, &d->net.offloads, e);
 	if (r < 0)
 		return r;
-	d->net.tap_fd = d->own_fd = c->kind != NET_FD ? r : c->fd;
+	d->net.tap_fd = d->own_fd = r;
 	return 0;
 }
 
