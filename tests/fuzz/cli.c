@@ -35,6 +35,8 @@ static void check_bounds(const struct run_config *cfg)
 	must(!cfg->no_net || !cfg->nnets);
 	for (size_t i = 0; i < cfg->ndisks; i++) {
 		must(cfg->disk[i].path && cfg->disk[i].path[0]);
+		must(!cfg->disk[i].dir || (cfg->disk[i].dir[0] == '/' && cfg->disk[i].dir[1] &&
+					   !strstr(cfg->disk[i].dir, "/../")));
 		must(cfg->disk[i].queues >= 1 && cfg->disk[i].queues <= RUN_DISK_QUEUES_MAX);
 	}
 	must(cfg->timeout_ns <= RUN_TIMEOUT_MAX_S * NS_PER_S);

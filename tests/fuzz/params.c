@@ -30,6 +30,11 @@ static void check(const struct params *p, struct span s)
 		inside(s, p->dns[i]);
 	must(!p->argv[p->argc] && !p->env[p->envc]);
 	must(p->envc <= PARAMS_ENV_MAX && p->dns_count <= PARAMS_DNS_MAX);
+	must(p->pids <= PARAMS_PIDS_MAX && p->disk_count <= PARAMS_DISK_MAX);
+	for (size_t i = 0; i < p->disk_count; i++) {
+		inside(s, p->disk[i].dir);
+		must(p->disk[i].dir[0] == '/' && strlen(p->disk[i].name) == 3);
+	}
 	must(p->net_count <= PARAMS_NET_MAX);
 	for (size_t i = 0; i < p->net_count; i++) {
 		const struct params_net *n = &p->net[i];

@@ -274,4 +274,10 @@ MUTANTS = [
      "json_integer_value(value) < 0", "an error number is one of the kernel's", PROFILE),
     ("profile-printable", "vmm/jail/seccomp_profile.c",
      "printable(shown, sizeof(shown), key)", "key", "messages are printable", PROFILE),
+    ("mount-point-dots", "vmm/config/values.c", "(n == 1 || (n == 2 && p[1] == '.'))", "n == 1",
+     "a disk's place is a path without ..", USER),
+    ("params-disk-count", "guest-kernel-config/init/params.c", "ps->p->disk_count == PARAMS_DISK_MAX", "0",
+     "no more disks than there is room for", INIT),
+    ("params-pids-zero", "guest-kernel-config/init/params.c", "parse_number(value, PARAMS_PIDS_MAX, &n) || n == 0",
+     "parse_number(value, PARAMS_PIDS_MAX, &n)", "a bound of no process is an error, not no bound", INIT),
 ]
