@@ -325,102 +325,97 @@ static int check(struct run_config *cfg, const struct trial *set, const char *cm
 		0, NULL, NULL                                                                      \
 	}
 
+static const struct {
+	struct trial set[5];
+	const char *cmd;
+	const char *says; /* NULL: fine, and then: */
+	enum run_boot boot;
+} combinations[] = {
+	{ { ROOT, END }, "ls", NULL, RUN_BOOT_COMMAND },
+	{ { ROOT, END }, NULL, NULL, RUN_BOOT_IMAGE },
+	{ { ROOT, KERNEL, END }, "ls", NULL, RUN_BOOT_COMMAND },
+	{ { KERNEL, END }, NULL, NULL, RUN_BOOT_RAW },
+	{ { INITRD, END }, NULL, NULL, RUN_BOOT_RAW },
+	{ { END }, NULL, "nothing to run", 0 },
+	{ { END }, "ls", "needs --rootfs", 0 },
+	{ { { RUN_SET_ISOLATION, "none", NULL }, END }, "ls", NULL, RUN_BOOT_COMMAND },
+	{ { { RUN_SET_ISOLATION, "none", NULL }, END }, NULL, "needs a command", 0 },
+	{ { ROOT, PROCESS, END }, "ls", NULL, RUN_BOOT_COMMAND },
+	{ { ROOT, PROCESS, END }, NULL, "needs a command", 0 },
+	{ { PROCESS, END }, "ls", "needs --rootfs", 0 },
+	{ { PROCESS, ROOT_RW, END }, "ls", NULL, RUN_BOOT_COMMAND },
+	{ { PROCESS, ROOT, TAP("a"), END }, "ls", "--net with tap= or fd=", 0 },
+	{ { KERNEL, END }, "ls", "needs --rootfs", 0 },
+	{ { INITRD, END }, "ls", "own init", 0 },
+	{ { INITRD, ROOT, END }, NULL, "exclude each other", 0 },
+	{ { ROOT, END }, "", "name is empty", 0 },
+	{ { ROOT, { RUN_SET_WORKDIR, "/", NULL }, END }, NULL, "--workdir needs", 0 },
+	{ { KERNEL, { RUN_SET_ENV, "A=b", NULL }, END }, NULL, "--env needs", 0 },
+	{ { KERNEL, TAP("a,ip=10.0.0.2/8"), END }, NULL, "needs --rootfs", 0 },
+	{ { KERNEL, { RUN_SET_PIDS, "9", NULL }, END }, NULL, "--pids needs --rootfs", 0 },
+	{ { KERNEL, TAP("a"), END }, NULL, NULL, RUN_BOOT_RAW },
+	{ { KERNEL, TAP("a"), TAP("a"), END }, NULL, "one tap", 0 },
+	{ { KERNEL, TAP("a,mac=02:00:00:00:00:01"), TAP("b,mac=02:00:00:00:00:01"), END },
+	  NULL,
+	  "one mac",
+	  0 },
+	{ { KERNEL, { RUN_SET_DISK, "a,id=x", NULL }, { RUN_SET_DISK, "b,id=x", NULL }, END },
+	  NULL,
+	  "id=x",
+	  0 },
+	{ { ROOT,
+	    { RUN_SET_DISK, "a,path=/x/y", NULL },
+	    { RUN_SET_DISK, "b,path=//x/y/", NULL },
+	    END },
+	  NULL,
+	  "path=/x/y",
+	  0 },
+	{ { KERNEL, { RUN_SET_DISK, "a,path=/x", NULL }, END }, NULL, "path= needs --rootfs", 0 },
+	{ { PROCESS, ROOT, { RUN_SET_DISK, "a,ro", NULL }, END },
+	  "ls",
+	  "--disk without path=DIR is not for --isolation process",
+	  0 },
+	{ { PROCESS, ROOT, { RUN_SET_DISK, "a,path=/x,direct=on", NULL }, END },
+	  "ls",
+	  "--disk with direct=on is not for --isolation process",
+	  0 },
+	{ { PROCESS, ROOT, { RUN_SET_DISK, "a,path=/x,queues=2", NULL }, END },
+	  "ls",
+	  "--disk with queues= is not for --isolation process",
+	  0 },
+	{ { PROCESS, ROOT, NETNS("a"), END }, "ls", NULL, RUN_BOOT_COMMAND },
+	{ { ROOT, NETNS("a"), END }, "ls", "--net netns= is not for --isolation vm: ", 0 },
+	{ { PROCESS, ROOT, TAP("t,netns=a"), END }, "ls", "--net with tap= or fd=", 0 },
+	{ { ROOT, TAP("t,netns=a"), TAP("t,netns=b"), END }, "ls", NULL, RUN_BOOT_COMMAND },
+	{ { ROOT, TAP("t,netns=a"), TAP("t,netns=a"), END }, "ls", "one tap", 0 },
+	{ { PROCESS, ROOT, NETNS("a"), NETNS("a"), END }, "ls", "excludes every other", 0 },
+	{ { PROCESS, ROOT, NETNS("a"), { RUN_SET_ALLOW, "tcp:any", NULL }, END },
+	  "ls",
+	  "--allow and --deny need every --net",
+	  0 },
+	{ { PROCESS, ROOT, NETNS("a"), { RUN_SET_NET_BPS, "1M", NULL }, END },
+	  "ls",
+	  "--net-bps needs --net with an interface",
+	  0 },
+	{ { KERNEL, { RUN_SET_CONSOLE, "f", NULL }, { RUN_SET_REPORT, "f", NULL }, END },
+	  NULL,
+	  "same file",
+	  0 },
+};
+
 static void test_combinations(void **state)
 {
-	static const struct {
-		struct trial set[5];
-		const char *cmd;
-		const char *says; /* NULL: fine, and then: */
-		enum run_boot boot;
-	} cases[] = {
-		{ { ROOT, END }, "ls", NULL, RUN_BOOT_COMMAND },
-		{ { ROOT, END }, NULL, NULL, RUN_BOOT_IMAGE },
-		{ { ROOT, KERNEL, END }, "ls", NULL, RUN_BOOT_COMMAND },
-		{ { KERNEL, END }, NULL, NULL, RUN_BOOT_RAW },
-		{ { INITRD, END }, NULL, NULL, RUN_BOOT_RAW },
-		{ { END }, NULL, "nothing to run", 0 },
-		{ { END }, "ls", "needs --rootfs", 0 },
-		{ { { RUN_SET_ISOLATION, "none", NULL }, END }, "ls", NULL, RUN_BOOT_COMMAND },
-		{ { { RUN_SET_ISOLATION, "none", NULL }, END }, NULL, "needs a command", 0 },
-		{ { ROOT, PROCESS, END }, "ls", NULL, RUN_BOOT_COMMAND },
-		{ { ROOT, PROCESS, END }, NULL, "needs a command", 0 },
-		{ { PROCESS, END }, "ls", "needs --rootfs", 0 },
-		{ { PROCESS, ROOT_RW, END }, "ls", NULL, RUN_BOOT_COMMAND },
-		{ { PROCESS, ROOT, TAP("a"), END }, "ls", "--net with tap= or fd=", 0 },
-		{ { KERNEL, END }, "ls", "needs --rootfs", 0 },
-		{ { INITRD, END }, "ls", "own init", 0 },
-		{ { INITRD, ROOT, END }, NULL, "exclude each other", 0 },
-		{ { ROOT, END }, "", "name is empty", 0 },
-		{ { ROOT, { RUN_SET_WORKDIR, "/", NULL }, END }, NULL, "--workdir needs", 0 },
-		{ { KERNEL, { RUN_SET_ENV, "A=b", NULL }, END }, NULL, "--env needs", 0 },
-		{ { KERNEL, TAP("a,ip=10.0.0.2/8"), END }, NULL, "needs --rootfs", 0 },
-		{ { KERNEL, { RUN_SET_PIDS, "9", NULL }, END }, NULL, "--pids needs --rootfs", 0 },
-		{ { KERNEL, TAP("a"), END }, NULL, NULL, RUN_BOOT_RAW },
-		{ { KERNEL, TAP("a"), TAP("a"), END }, NULL, "one tap", 0 },
-		{ { KERNEL, TAP("a,mac=02:00:00:00:00:01"), TAP("b,mac=02:00:00:00:00:01"), END },
-		  NULL,
-		  "one mac",
-		  0 },
-		{ { KERNEL,
-		    { RUN_SET_DISK, "a,id=x", NULL },
-		    { RUN_SET_DISK, "b,id=x", NULL },
-		    END },
-		  NULL,
-		  "id=x",
-		  0 },
-		{ { ROOT,
-		    { RUN_SET_DISK, "a,path=/x/y", NULL },
-		    { RUN_SET_DISK, "b,path=//x/y/", NULL },
-		    END },
-		  NULL,
-		  "path=/x/y",
-		  0 },
-		{ { KERNEL, { RUN_SET_DISK, "a,path=/x", NULL }, END },
-		  NULL,
-		  "path= needs --rootfs",
-		  0 },
-		{ { PROCESS, ROOT, { RUN_SET_DISK, "a,ro", NULL }, END },
-		  "ls",
-		  "--disk without path=DIR is not for --isolation process",
-		  0 },
-		{ { PROCESS, ROOT, { RUN_SET_DISK, "a,path=/x,direct=on", NULL }, END },
-		  "ls",
-		  "--disk with direct=on is not for --isolation process",
-		  0 },
-		{ { PROCESS, ROOT, { RUN_SET_DISK, "a,path=/x,queues=2", NULL }, END },
-		  "ls",
-		  "--disk with queues= is not for --isolation process",
-		  0 },
-		{ { PROCESS, ROOT, NETNS("a"), END }, "ls", NULL, RUN_BOOT_COMMAND },
-		{ { ROOT, NETNS("a"), END }, "ls", "--net netns= is not for --isolation vm: ", 0 },
-		{ { PROCESS, ROOT, TAP("t,netns=a"), END }, "ls", "--net with tap= or fd=", 0 },
-		{ { ROOT, TAP("t,netns=a"), TAP("t,netns=b"), END }, "ls", NULL, RUN_BOOT_COMMAND },
-		{ { ROOT, TAP("t,netns=a"), TAP("t,netns=a"), END }, "ls", "one tap", 0 },
-		{ { PROCESS, ROOT, NETNS("a"), NETNS("a"), END }, "ls", "excludes every other", 0 },
-		{ { PROCESS, ROOT, NETNS("a"), { RUN_SET_ALLOW, "tcp:any", NULL }, END },
-		  "ls",
-		  "--allow and --deny need every --net",
-		  0 },
-		{ { PROCESS, ROOT, NETNS("a"), { RUN_SET_NET_BPS, "1M", NULL }, END },
-		  "ls",
-		  "--net-bps needs --net with an interface",
-		  0 },
-		{ { KERNEL, { RUN_SET_CONSOLE, "f", NULL }, { RUN_SET_REPORT, "f", NULL }, END },
-		  NULL,
-		  "same file",
-		  0 },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(combinations); i++) {
 		struct run_config cfg;
 		struct err e = { "" };
-		int r = check(&cfg, cases[i].set, cases[i].cmd, &e);
+		int r = check(&cfg, combinations[i].set, combinations[i].cmd, &e);
 
-		if ((r == 0) != !cases[i].says || (cases[i].says && !strstr(e.text, cases[i].says)))
+		if ((r == 0) != !combinations[i].says ||
+		    (combinations[i].says && !strstr(e.text, combinations[i].says)))
 			fail_msg("case %zu gave %d: %s", i, r, e.text);
 		if (r == 0)
-			assert_int_equal(cfg.boot, cases[i].boot);
+			assert_int_equal(cfg.boot, combinations[i].boot);
 		run_config_release(&cfg);
 	}
 }
