@@ -154,3 +154,14 @@ def attempts_without_a_wall(t):
         outcome = attempt['walls']['none']
         t.check(attempt['name'], outcome['verdict'] == UNREACHED.get(attempt['name'], 'reached'),
                 outcome)
+
+
+@case(limit=120)
+def wall_inside_a_guest(t):
+    """The process wall in a guest, with its own kernel's namespaces and Landlock."""
+    t.host('cp', '-a', t.rootfs, 'nested')
+    t.host('cp', t.bulkhead, 'nested/bin/bulkhead')
+    inner = 'echo $$; hostname; ls /sys/class/net; echo x >/etc/inside; cat /etc/inside; exit 7'
+    r = t.run('--rootfs', 'nested', '--', 'sh', '-c', 'bulkhead run --isolation process --rootfs / --name inner -- '
+              f'sh -c \'{inner}\'; echo $?; ls /etc/inside; exit 5')
+    t.ended(r, 5, out=b'2\ninner\nlo\nx\n7\nls: /etc/inside: No such file or directory\n')
