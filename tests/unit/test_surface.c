@@ -449,6 +449,98 @@ static void statistics(void **state)
 	assert_int_equal(surface_exits_parse((uint8_t *)&f, sizeof(f), &s), -EINVAL);
 }
 
+/* --- pages of the function tracer --- */
+
+struct page {
+	uint8_t data[4096];
+	size_t n;
+};
+
+static void put(struct page *p, const void *data, size_t len)
+{
+	assert_true(p->n + len <= sizeof(p->data));
+	memcpy(p->data + p->n, data, len);
+	p->n += len;
+}
+
+static void put_words(struct page *p, size_t n, const uint32_t *words)
+{
+	put(p, words, 4 * n);
+}
+
+/* A function's entry: 24 bytes, in the short form of a length or the long one. */
+static void put_function(struct page *p, uint64_t address, uint16_t type, bool is_long)
+{
+	const uint32_t header[2] = { is_long ? 0 : 6, 28 };
+	const uint16_t common[4] = { type };
+	const uint64_t addresses[2] = { address, 1 };
+
+	put_words(p, is_long ? 2 : 1, header);
+	put(p, common, sizeof(common));
+	put(p, addresses, sizeof(addresses));
+}
+
+static void finish(struct page *p, uint64_t flags)
+{
+	const uint64_t commit = (p->n - 16) | flags;
+
+	memcpy(p->data + 8, &commit, sizeof(commit));
+}
+
+static int sum_up(void *ctx, uint64_t address)
+{
+	*(uint64_t *)ctx += address;
+	return 0;
+}
+
+static void traced_functions(void **state)
+{
+	const uint32_t extend[2] = { 30, 5 }, stamp[2] = { 31, 5 };
+	const uint32_t skipped[4] = { 29 | 1 << 5, 12, 0, 0 }, rest[1] = { 29 };
+	struct page p = { .n = 16 };
+	uint64_t sum = 0;
+	bool lost = false;
+
+	(void)state;
+	put_function(&p, 1000, 1, false);
+	put_words(&p, 2, extend);
+	put_function(&p, 200, 1, true);
+	put_function(&p, 77, 5, false); /* of another type */
+	put_words(&p, 2, stamp);
+	put_words(&p, 4, skipped);
+	put_function(&p, 30, 1, false);
+	put_words(&p, 1, rest);
+	put_function(&p, 5, 1, false); /* behind the end */
+	finish(&p, 0);
+	assert_int_equal(surface_functions_parse(p.data, sizeof(p.data), sum_up, &sum, &lost), 0);
+	assert_int_equal(sum, 1230);
+	assert_false(lost);
+	finish(&p, 1ULL << 31);
+	assert_int_equal(surface_functions_parse(p.data, sizeof(p.data), sum_up, &sum, &lost), 0);
+	assert_true(lost);
+}
+
+static void traced_functions_cut_short(void **state)
+{
+	const uint32_t longer[2] = { 0, 4000 }, nothing[2] = { 0, 0 };
+	struct page p = { .n = 16 };
+	uint64_t sum = 0;
+	bool lost = false;
+
+	(void)state;
+	put_function(&p, 1000, 1, false);
+	put_words(&p, 2, longer);
+	finish(&p, 0);
+	assert_int_equal(surface_functions_parse(p.data, 30, sum_up, &sum, &lost), -EINVAL);
+	assert_int_equal(surface_functions_parse(p.data, 8, sum_up, &sum, &lost), -EINVAL);
+	assert_int_equal(surface_functions_parse(p.data, sizeof(p.data), sum_up, &sum, &lost),
+			 -EINVAL);
+	p.n = 16;
+	put_words(&p, 2, nothing);
+	finish(&p, 0);
+	assert_int_equal(surface_functions_parse(p.data, sizeof(p.data), sum_up, &sum, &lost), 0);
+}
+
 /* --- a traced run --- */
 
 static void command_lines(void **state)
@@ -540,6 +632,8 @@ int main(void)
 		cmocka_unit_test(names),
 		cmocka_unit_test(sums),
 		cmocka_unit_test(statistics),
+		cmocka_unit_test(traced_functions),
+		cmocka_unit_test(traced_functions_cut_short),
 		cmocka_unit_test(command_lines),
 		cmocka_unit_test(traced),
 		cmocka_unit_test(traced_too_long),

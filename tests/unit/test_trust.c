@@ -128,7 +128,7 @@ static void a_machine(void **state)
 	add_part(&c, "blk0", 1, 20, 2, 10);
 	surface_exits_add(&c.surface[0], "exits", 1234);
 	expect(&c,
-	       "the processor and KVM (1234 exits in 5 workloads); and of the host's kernel "
+	       "the processor and KVM (1234 exits in 5 traced runs); and of the host's kernel "
 	       "what its processes are left with: 45 of 400 system calls (monitor 45, blk0 22), "
 	       "of which the workloads used 30");
 }
@@ -209,6 +209,8 @@ static void machine(struct comparison *c)
 	add_part(c, "<blk0>", 1, 20, 2, 10);
 	surface_exits_add(&c->surface[0], "exits", 1234);
 	surface_exits_add(&c->surface[0], "io_exits", 34);
+	surface_exits_add(&c->surface[0], "irq_exits", 50);
+	surface_exits_add(&c->surface[0], "tlb_flush", 60);
 	surface_names_add(&c->surface[0].functions, "vfs_read");
 	strcpy(c->surface[0].calls_problem, "to read a filter takes root");
 }
@@ -277,7 +279,7 @@ static void shown(void **state)
 	assert_non_null(strstr(table, "calls let through       40+5"));
 	assert_non_null(strstr(table, "VM exits                1234"));
 	assert_non_null(strstr(table, "kernel functions        1"));
-	assert_non_null(strstr(table, "exits 1234, io_exits 34"));
+	assert_non_null(strstr(table, "vm, exits by KVM's reasons: irq 50, io 34\n"));
 	assert_non_null(strstr(table, "vm: monitor 40+5, used 30; <blk0> 20+2, used 10\n"));
 	assert_non_null(strstr(table, "takes root"));
 	assert_non_null(strstr(page, "&lt;blk0&gt;"));

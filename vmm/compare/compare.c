@@ -20,6 +20,7 @@
 #include "vmm/compare/strength.h"
 #include "vmm/compare/suite.h"
 #include "vmm/compare/surface_calls.h"
+#include "vmm/compare/surface_functions.h"
 #include "vmm/compare/surface_trace.h"
 #include "vmm/compare/wall_command.h"
 #include "vmm/compare/work.h"
@@ -162,8 +163,9 @@ static int run_pair(struct campaign *k, const struct work *w, size_t wall,
 	return r < 0 ? r : crowd_beside(k->signal_fd, neighbour, RUN_LIMIT_NS, request, k->got, e);
 }
 
-/* The `request` with the host's side beside it, both where that is. */
-static int run_networked(struct campaign *k, const struct measure_request *request, struct err *e)
+/* Something with the host's side of the network beside it, both where that is. */
+static int run_around(struct campaign *k, int (*inside)(void *ctx, struct err *e), void *ctx,
+		      bool *ret_interrupted, struct err *e)
 {
 	_cleanup_free_ struct wall_command *server = calloc(1, sizeof(*server));
 	int r = server ? network_enter(&k->network, e) : err_set(e, ENOMEM, "no memory");
@@ -172,10 +174,30 @@ static int run_networked(struct campaign *k, const struct measure_request *reque
 	if (r < 0)
 		return r;
 	network_server(&k->setup, server);
-	r = crowd_beside(k->signal_fd, server, RUN_LIMIT_NS, request, k->got, e);
+	r = crowd_around(k->signal_fd, server, RUN_LIMIT_NS, inside, ctx, ret_interrupted, e);
 	if (network_leave(&k->network, &left) < 0)
 		return err_set(e, ENOTRECOVERABLE, "%s", left.text);
 	return r;
+}
+
+struct networked {
+	struct campaign *k;
+	struct measure_request request;
+};
+
+static int measure_networked(void *ctx, struct err *e)
+{
+	struct networked *n = ctx;
+
+	return measure_run(n->k->signal_fd, &n->request, n->k->got, e);
+}
+
+static int run_networked(struct campaign *k, const struct measure_request *request, struct err *e)
+{
+	struct networked n = { k, *request };
+
+	n.request.beside = true;
+	return run_around(k, measure_networked, &n, &k->got->interrupted, e);
 }
 
 static int run_once(struct campaign *k, const struct work *w, size_t wall, struct err *e)
@@ -400,66 +422,127 @@ static int run_all(struct campaign *k, struct err *e)
 
 /* --- what of the host's kernel is within reach (surface.h) --- */
 
-/* Is it run once more for that, traced?  Not what is only about times. */
-static bool has_surface(const struct work *w)
+/* Is it run once more for that, traced?  Not what is only about times; of the
+ * quick suite only what is about calls, because a traced machine starts slowly. */
+static bool has_surface(const struct campaign *k, const struct work *w)
 {
-	return w->crowd < 0 && w->pair < 0 && !w->quota && !w->network && !w->fio &&
-	       (w->workload || !w->memory);
+	static const char *const callers[] = { "calls", "disk", "network" };
+
+	if (w->crowd >= 0 || w->pair >= 0 || w->quota || w->fio || (!w->workload && w->memory))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(callers); i++)
+		if (strcmp(work_name(w), callers[i]) == 0)
+			return true;
+	return k->full || !w->workload;
 }
 
-static int trace_once(struct campaign *k, const struct work *w, size_t wall, struct err *e)
+struct traced {
+	struct surface_order order;
+	struct compare_surface *surface;
+};
+
+static int trace(void *ctx, struct err *e)
 {
-	bool machine = strcmp(k->c->wall[wall].name, "vm") == 0;
+	struct traced *t = ctx;
+
+	return surface_trace(&t->order, t->surface, e);
+}
+
+/* -EINTR: a signal came. */
+static int trace_once(struct campaign *k, const struct work *w, size_t wall,
+		      struct surface_functions *functions, struct err *e)
+{
+	bool machine = strcmp(k->c->wall[wall].name, "vm") == 0, interrupted = false;
 	_cleanup_free_ struct wall_command *command = calloc(1, sizeof(*command));
 	/* With a report the monitor keeps KVM's statistics. */
 	const char *const reported[] = { "--report", "/dev/null", NULL };
-	struct surface_order order = {
-		.command = w->command, .n = w->n, .machine = machine, .limit_ns = RUN_LIMIT_NS
+	struct traced t = {
+		.order = { .command = w->command,
+			   .n = w->n,
+			   .machine = machine,
+			   .functions = functions,
+			   .limit_ns = RUN_LIMIT_NS },
+		.surface = &k->c->surface[wall],
 	};
 	int r;
 
 	if (!command)
 		return err_set(e, ENOMEM, "no memory");
 	k->setup.options = machine ? reported : NULL;
-	k->setup.disk = w->disk ? &k->disk : NULL;
-	r = wall_command_make(&k->setup, k->c->wall[wall].name, w->command, w->n, k->serial++,
-			      command, e);
+	r = make_command(k, w, wall, w->command, w->n, command, e);
 	k->setup.options = NULL;
-	k->setup.disk = NULL;
-	order.argv = command->argv;
-	return r < 0 ? r : surface_trace(&order, &k->c->surface[wall], e);
+	if (r < 0)
+		return r;
+	t.order.argv = command->argv;
+	r = w->network ? run_around(k, trace, &t, &interrupted, e) : trace(&t, e);
+	return interrupted ? -EINTR : r;
 }
 
-static void trace_wall(struct campaign *k, size_t wall)
+/* With `functions` these only, of what could be traced before. */
+static int trace_wall(struct campaign *k, size_t wall, struct surface_functions *functions,
+		      struct err *e)
 {
 	struct compare_surface *s = &k->c->surface[wall];
+	char *problem = functions ? s->functions_problem : s->used_problem;
 
 	for (size_t i = 0; i < k->nwork && k->c->complete; i++) {
+		const struct work *w = &k->work[i];
 		struct err why = { "" };
+		int r;
 
-		if (!has_surface(&k->work[i]))
+		if (!has_surface(k, w))
 			continue;
 		progress_step(&k->progress, k->c->wall[wall].name);
-		if (k->c->wall[wall].problem[0] || s->used_problem[0] ||
-		    unfit(k, &k->work[i], wall))
+		if (k->c->wall[wall].problem[0] || unfit(k, w, wall) || s->used_problem[0])
 			continue;
-		if (trace_once(k, &k->work[i], wall, &why) == -EINTR)
+		r = trace_once(k, w, wall, functions, &why);
+		if (r == -ENOTRECOVERABLE)
+			return err_set(e, ENOTRECOVERABLE, "%s", why.text);
+		if (r == -EINTR)
 			k->c->complete = false;
-		else if (why.text[0])
-			snprintf(s->used_problem, sizeof(s->used_problem), "%.150s", why.text);
+		else if (r < 0)
+			snprintf(problem, SURFACE_TEXT, "%s: %.130s", work_name(w), why.text);
 	}
+	return 0;
 }
 
-static void trace_walls(struct campaign *k)
+static int trace_all(struct campaign *k, struct surface_functions *functions, struct err *e)
 {
 	size_t n = 0;
+	int r = 0;
 
 	for (size_t i = 0; i < k->nwork; i++)
-		n += has_surface(&k->work[i]);
-	k->c->calls_known = surface_calls_known();
+		n += has_surface(k, &k->work[i]);
 	progress_begin(&k->progress, n * k->c->nwalls);
-	for (size_t wall = 0; wall < k->c->nwalls && k->c->complete; wall++)
-		trace_wall(k, wall);
+	for (size_t wall = 0; r == 0 && wall < k->c->nwalls && k->c->complete; wall++)
+		r = trace_wall(k, wall, functions, e);
+	return r;
+}
+
+/* Once for calls, and once more for functions where the host shows them. */
+static int trace_walls(struct campaign *k, struct err *e)
+{
+	struct surface_functions *functions = NULL;
+	struct err why = { "" };
+	int r;
+
+	k->c->calls_known = surface_calls_known();
+	r = trace_all(k, NULL, e);
+	if (r < 0 || !k->c->complete)
+		return r;
+	/* The tracer slows all of the host, and takes minutes on an emulated one. */
+	if (k->full || k->cfg->command)
+		functions = surface_functions_open(&why);
+	else
+		err_set(&why, ENOTSUP, "counted in --suite full, and of a command of one's own");
+	for (size_t w = 0; !functions && w < k->c->nwalls; w++)
+		if (k->c->surface[w].measured)
+			snprintf(k->c->surface[w].functions_problem, SURFACE_TEXT, "%.150s",
+				 why.text);
+	if (functions)
+		r = trace_all(k, functions, e);
+	surface_functions_close(functions);
+	return r;
 }
 
 static int choose_walls(struct campaign *k, struct err *e)
@@ -598,7 +681,7 @@ int compare_run(const struct compare_config *cfg, struct comparison *ret, struct
 		if (r == 0)
 			r = run_all(k, e);
 		if (r == 0 && ret->complete)
-			trace_walls(k);
+			r = trace_walls(k, e);
 		if (r == 0 && ret->complete && canaries->made)
 			r = strength_run(&k->setup, canaries, k->signal_fd, &k->progress, got, ret,
 					 e);

@@ -127,22 +127,44 @@ static bool is_running(const struct crowd *crowd)
 	return waitpid(crowd->pid[0], NULL, WNOHANG) == 0;
 }
 
-int crowd_beside(int signal_fd, const struct wall_command *neighbour, uint64_t limit_ns,
-		 const struct measure_request *request, struct measured *got, struct err *e)
+int crowd_around(int signal_fd, const struct wall_command *neighbour, uint64_t limit_ns,
+		 int (*inside)(void *ctx, struct err *e), void *ctx, bool *ret_interrupted,
+		 struct err *e)
 {
-	struct measure_request beside = *request;
 	struct crowd crowd = { .signal_fd = signal_fd };
 	int r = start_one(&crowd, neighbour, e);
 
-	beside.beside = true;
 	if (r == 0)
 		wait_for_all(&crowd, limit_ns);
-	got->interrupted = crowd.interrupted;
+	*ret_interrupted = crowd.interrupted;
 	if (r == 0 && !crowd.failed && !crowd.interrupted)
-		r = measure_run(signal_fd, &beside, got, e);
-	if (r == 0 && !got->interrupted && (crowd.failed || !is_running(&crowd)))
+		r = inside(ctx, e);
+	if (r == 0 && !*ret_interrupted && (crowd.failed || !is_running(&crowd)))
 		r = err_set(e, EIO, "the neighbour %s",
 			    crowd.failed ? "did not begin" : "has ended too early");
 	end_all(&crowd);
 	return r;
+}
+
+struct beside {
+	int signal_fd;
+	struct measure_request request;
+	struct measured *got;
+};
+
+static int measure_beside(void *ctx, struct err *e)
+{
+	struct beside *b = ctx;
+
+	return measure_run(b->signal_fd, &b->request, b->got, e);
+}
+
+int crowd_beside(int signal_fd, const struct wall_command *neighbour, uint64_t limit_ns,
+		 const struct measure_request *request, struct measured *got, struct err *e)
+{
+	struct beside b = { signal_fd, *request, got };
+
+	b.request.beside = true;
+	return crowd_around(signal_fd, neighbour, limit_ns, measure_beside, &b, &got->interrupted,
+			    e);
 }

@@ -34,4 +34,10 @@ int crowd_measure(int signal_fd, const struct wall_command *commands, size_t n, 
 int crowd_beside(int signal_fd, const struct wall_command *neighbour, uint64_t limit_ns,
 		 const struct measure_request *request, struct measured *got, struct err *e);
 
+/* The same with anything else beside it: inside(ctx, e), which waits for no
+ * children but its own. */
+int crowd_around(int signal_fd, const struct wall_command *neighbour, uint64_t limit_ns,
+		 int (*inside)(void *ctx, struct err *e), void *ctx, bool *ret_interrupted,
+		 struct err *e);
+
 #endif

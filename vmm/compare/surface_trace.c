@@ -51,7 +51,7 @@ struct tracer {
 	struct surface_exits exits;
 	struct err calls, counts; /* why something could not be read */
 	pid_t root;
-	int status;
+	int status, functions; /* 0 or -errno, of following and collecting */
 	bool begun, ended, interrupted, timed_out;
 };
 
@@ -117,19 +117,30 @@ static size_t part_of(struct tracer *t, const char *name, bool facing)
 	return t->nparts++;
 }
 
-static void go(pid_t tid, enum __ptrace_request how, int sig)
+/* It goes on to its next call; where those do not matter, to its next event. */
+static void resume(struct tracer *t, pid_t tid, int sig)
 {
+	const struct task *task = find(t, tid);
+	bool freely = t->order->functions && (!t->order->machine || (task && task->part != OWN));
+
 	/* Who was killed meanwhile is no error. */
-	ptrace(how, tid, NULL, (unsigned long)sig);
+	ptrace(freely ? PTRACE_CONT : PTRACE_SYSCALL, tid, NULL, (unsigned long)sig);
 }
 
 /* --- what tasks do --- */
 
-static void read_filters(struct tracer *t, struct seen_part *p, pid_t tid)
+/* It is facing from now on. */
+static void look_at(struct tracer *t, struct seen_part *p, pid_t tid)
 {
 	uint8_t verdict[SURFACE_CALLS];
 	int n;
 
+	if (t->order->functions) {
+		int r = surface_functions_follow(t->order->functions, tid);
+
+		t->functions = t->functions < 0 ? t->functions : r;
+		return;
+	}
 	if (surface_filters_read(tid, verdict, &n, &t->calls) < 0)
 		return;
 	p->filters = n;
@@ -156,10 +167,14 @@ static void on_confined(struct tracer *t, const struct task *task)
 	name[strcspn(name, "\n")] = '\0';
 	part = part_of(t, printable(shown, sizeof(shown), name), true);
 	if (part != OWN)
-		read_filters(t, &t->part[part], task->tid);
-	for (size_t i = 0; i < t->ntasks; i++)
-		if (t->task[i].tgid == tgid)
-			t->task[i].part = part;
+		look_at(t, &t->part[part], task->tid);
+	for (size_t i = 0; i < t->ntasks; i++) {
+		if (t->task[i].tgid != tgid)
+			continue;
+		t->task[i].part = part;
+		if (t->order->functions && part != OWN && t->task[i].tid != task->tid)
+			look_at(t, &t->part[part], t->task[i].tid);
+	}
 }
 
 static bool installs_filter(const struct task *task)
@@ -200,7 +215,7 @@ static void on_new(struct tracer *t, const struct task *creator)
 		return;
 	task->part = part;
 	if (task->held)
-		go(task->tid, PTRACE_SYSCALL, 0);
+		resume(t, task->tid, 0);
 	task->held = false;
 }
 
@@ -268,7 +283,7 @@ static void on_exec(struct tracer *t, struct task *task)
 	if (!task || t->order->machine || task->part != OWN || !is_command(t, tid))
 		return;
 	task->part = part_of(t, SURFACE_COMMAND, true);
-	read_filters(t, &t->part[task->part], tid);
+	look_at(t, &t->part[task->part], tid);
 }
 
 /* KVM's statistics end with the machine: the last look is what counts. */
@@ -277,7 +292,7 @@ static void on_exit_of(struct tracer *t, const struct task *task)
 	struct surface_exits now;
 	struct err e = { "" };
 
-	if (!t->order->machine || task->part == OWN)
+	if (!t->order->machine || task->part == OWN || t->order->functions)
 		return;
 	if (surface_exits_read(task->tgid, &now, &e) == 0)
 		t->exits = now;
@@ -295,11 +310,11 @@ static void on_stop(struct tracer *t, struct task *task, int event, int sig)
 	pid_t tid = task->tid;
 
 	if (event == 0 && sig != SYSCALL_STOP) {
-		go(tid, PTRACE_SYSCALL, sig);
+		resume(t, tid, sig);
 		return;
 	}
 	if (event == PTRACE_EVENT_STOP && is_group_stop(sig)) {
-		go(tid, PTRACE_LISTEN, 0);
+		ptrace(PTRACE_LISTEN, tid, NULL, NULL);
 		return;
 	}
 	if (event == 0)
@@ -311,7 +326,7 @@ static void on_stop(struct tracer *t, struct task *task, int event, int sig)
 		on_exec(t, task);
 	else if (event == PTRACE_EVENT_EXIT)
 		on_exit_of(t, task);
-	go(tid, PTRACE_SYSCALL, 0);
+	resume(t, tid, 0);
 }
 
 static void handle(struct tracer *t, pid_t tid, int status)
@@ -336,7 +351,7 @@ static void handle(struct tracer *t, pid_t tid, int status)
 	if (task)
 		task->held = true;
 	else
-		go(tid, PTRACE_SYSCALL, 0);
+		resume(t, tid, 0);
 }
 
 /* --- the run --- */
@@ -387,11 +402,13 @@ static int start(struct tracer *t, struct err *e)
 
 static void follow(struct tracer *t, const sigset_t *set)
 {
-	const struct timespec pause = { 0, 50 * (long)NS_PER_MS };
+	struct surface_functions *functions = t->order->functions;
+	const struct timespec pause = { 0, (functions ? 5 : 50) * (long)NS_PER_MS };
 	uint64_t until = now_ns() + t->order->limit_ns;
 	int status;
 
-	for (;;) {
+	/* Others' children may be there as well, and go on. */
+	while (!t->ended || t->ntasks) {
 		pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
 		int sig;
 
@@ -402,6 +419,8 @@ static void follow(struct tracer *t, const sigset_t *set)
 		} else if (tid < 0 && errno != EINTR) {
 			return;
 		}
+		if (functions && t->functions == 0)
+			t->functions = surface_functions_collect(functions);
 		sig = tid > 0 ? 0 : sigtimedwait(set, NULL, &pause);
 		t->interrupted |= sig == SIGINT || sig == SIGTERM;
 		t->timed_out |= now_ns() >= until;
@@ -412,10 +431,27 @@ static void follow(struct tracer *t, const sigset_t *set)
 	}
 }
 
+static int give_functions(struct tracer *t, struct compare_surface *s)
+{
+	bool lost = false;
+	int r = surface_functions_take(t->order->functions, &s->functions, &lost);
+
+	r = t->functions < 0 ? t->functions : r;
+	if (r < 0)
+		snprintf(s->functions_problem, sizeof(s->functions_problem),
+			 "the function tracer: %s", strerror(-r));
+	else if (lost)
+		snprintf(s->functions_problem, sizeof(s->functions_problem),
+			 "at least these: the tracer lost some events");
+	return 0;
+}
+
 static int give(struct tracer *t, struct compare_surface *s)
 {
 	int r = 0;
 
+	if (t->order->functions)
+		return give_functions(t, s);
 	for (size_t i = 0; r == 0 && i < t->nparts; i++) {
 		const struct seen_part *from = &t->part[i];
 		struct surface_part *to = surface_part(s, from->name);
@@ -473,6 +509,7 @@ static int trace(struct tracer *t, struct compare_surface *s, struct err *e)
 int surface_trace(const struct surface_order *order, struct compare_surface *s, struct err *e)
 {
 	struct tracer *t = zero_pages_new(sizeof(*t));
+	bool lost;
 	int r;
 
 	if (!t)
@@ -480,6 +517,8 @@ int surface_trace(const struct surface_order *order, struct compare_surface *s, 
 	t->order = order;
 	part_of(t, SURFACE_OWN, false);
 	r = trace(t, s, e);
+	if (r < 0 && order->functions)
+		surface_functions_take(order->functions, NULL, &lost);
 	zero_pages_free(t, sizeof(*t));
 	return r;
 }

@@ -14,6 +14,7 @@
 
 #include "vmm/base/err.h"
 #include "vmm/compare/surface.h"
+#include "vmm/compare/surface_functions.h"
 
 #define SURFACE_OWN	"wall"	  /* name of the part that the wall itself is */
 #define SURFACE_COMMAND "command" /* of the command and its descendants */
@@ -23,6 +24,9 @@ struct surface_order {
 	const char *const *command; /* what is to run behind the wall; arguments may follow there */
 	size_t n;
 	bool machine; /* a virtual machine of Bulkhead's */
+	/* Instead of calls, filters and exits, the kernel functions that what is
+	 * facing enters, which runs freely then; or NULL. */
+	struct surface_functions *functions;
 	uint64_t limit_ns;
 };
 

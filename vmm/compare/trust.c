@@ -89,7 +89,8 @@ static void say_machine(struct text *t, const struct comparison *c, size_t wall,
 
 	say(t, "the processor and KVM");
 	if (exits)
-		say(t, " (%lu exits in %u workloads)", (unsigned long)exits, s->runs);
+		say(t, " (%lu exits in %u traced run%s)", (unsigned long)exits, s->runs,
+		    s->runs == 1 ? "" : "s");
 	if (!s->measured)
 		return;
 	say(t, "; and of the host's kernel what its processes are left with");
@@ -140,7 +141,7 @@ bool trust_tell(const struct comparison *c, size_t wall, char out[TRUST_TEXT])
 	} else {
 		say_machine(&t, c, wall, &sum);
 		if (s->functions.n)
-			say(&t, ", which entered %zu of its functions", s->functions.n);
+			say(&t, "; they entered %zu of its functions", s->functions.n);
 	}
 	say_reached(&t, c, wall);
 	return true;
