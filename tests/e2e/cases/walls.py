@@ -101,12 +101,24 @@ def suite_behind_three_walls(t):
         t.check('an interface is left', not name.startswith(('bh', 'bulkhead')), name)
 
 
-@case(limit=280, root=True, table=[('process', 'process'), ('vm', 'vm')])
-def rules_on_a_bridge(t, wall):
+def network(t, *args):
     """tests/walls/network, where connections are followed on bridges and guests run."""
     out = t.host('env', f'BULKHEAD={t.bulkhead}', f'BULKHEAD_KERNEL={t.kernels}/vmlinux', f'{TREE}/tests/walls/network',
-                 '-w', wall, check=False)
+                 *args, check=False)
     t.check('the cases', ', 0 failed' in out and ' 0 passed' not in out, out)
+
+
+GIVEN = ('given_namespace', 'given_namespace_refused')
+
+
+@case(limit=280, root=True, table=[('process', 'process'), ('vm', 'vm')])
+def rules_on_a_bridge(t, wall):
+    network(t, '-w', wall, '-x', *GIVEN)
+
+
+@case(limit=240, root=True, table=[('process', 'process'), ('vm', 'vm')])
+def given_network_namespace(t, wall):
+    network(t, '-w', wall, *GIVEN)
 
 
 @case(limit=200, root=True, table=[('root', 'root'), ('delegated', 'delegated')])
