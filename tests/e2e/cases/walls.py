@@ -71,7 +71,37 @@ def bound_of_processes_is_kept(t):
     t.ended(m.wait(), 0)
 
 
-@case(limit=240, root=True)
+def surface_of_a_command(t, report):
+    """What of this host's kernel is within reach of `sleep 1`, by each way of looking at it."""
+    known, walls = report['surface']['calls_known'], report['surface']['walls']
+    parts = {w: {p['name']: p for p in walls[w]['parts'] if p['facing']} for w in walls}
+    passed = {w: {p: set(parts[w][p]['let_through'] + parts[w][p]['by_arguments']) for p in parts[w]} for w in parts}
+    for wall in ('none', 'process', 'vm'):
+        for problem in ('calls', 'used', 'functions', 'exits'):
+            text = walls[wall][f'{problem}_problem']
+            t.check(f'{wall}, {problem}', text == '' or text.startswith('at least'), text)
+    t.same('none', parts['none']['command']['filters'], 0)
+    t.check('process', passed['process']['command'] >= {'clock_nanosleep', 'execve'} and
+            not passed['process']['command'] & {'bpf', 'mount', 'kexec_load'}, passed['process'])
+    # A guest's sleep is none of the host's calls; what its processes may is in their filters.
+    t.check('processes of vm', {'monitor', 'blk0', 'rng0'} <= set(parts['vm']), list(parts['vm']))
+    for name, part in parts['vm'].items():
+        t.check(name, part['filters'] >= 1 and len(passed['vm'][name]) < known / 4, passed['vm'][name])
+        t.check(name, not passed['vm'][name] & {'openat', 'connect', 'clone', 'execve', 'socket'}, passed['vm'][name])
+        t.check(name, set(part['used']) <= passed['vm'][name], set(part['used']) - passed['vm'][name])
+    t.check('KVM_RUN', 'ioctl' in parts['vm']['monitor']['used'], parts['vm']['monitor']['used'])
+    t.check('exits', walls['vm']['exits'].get('exits', 0) > 100 and not walls['process']['exits'], walls['vm']['exits'])
+    entered = {w: set(walls[w]['functions']) for w in walls}
+    for wall in ('none', 'process'):
+        t.check(f'functions of {wall}', {'hrtimer_nanosleep', 'do_exit'} <= entered[wall], sorted(entered[wall])[:50])
+        t.check(f'functions of {wall}', 'kvm_vcpu_ioctl' not in entered[wall], 'somebody else was traced')
+    t.check('functions of vm', {'kvm_vcpu_ioctl', 'kvm_arch_vcpu_ioctl_run'} <= entered['vm'], sorted(entered['vm'])[:50])
+    t.check('functions of vm', 'hrtimer_nanosleep' not in entered['vm'], 'the guest sleeps in the host')
+    for place in ('/sys/kernel/tracing/instances', '/sys/kernel/debug/tracing/instances'):
+        t.check('an instance of the tracer is left', not os.path.isdir(place) or not os.listdir(place))
+
+
+@case(limit=400, root=True)
 def three_walls_compared(t):
     out = t.host('env', *(f'{k}={v}' for k, v in t.env.items()), t.bulkhead, 'compare', '--runs', '1',
                  '--walls', 'none,process,vm', '--rootfs', t.rootfs, '--json', '-', '--', '/bin/sleep', '1')
@@ -81,6 +111,7 @@ def three_walls_compared(t):
         if row['quantity'] != 'first byte':
             t.same(row['quantity'], sorted(row['values']), ['none', 'process', 'vm'])
     t.check('the label', 'emulated' in report['host']['kvm_kind'], report['host'])
+    surface_of_a_command(t, report)
 
 
 @case(limit=400, root=True)
