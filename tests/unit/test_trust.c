@@ -281,7 +281,7 @@ static void shown(void **state)
 	assert_non_null(strstr(table, "kernel functions        1"));
 	assert_non_null(strstr(table, "vm, exits by KVM's reasons: irq 50, io 34\n"));
 	assert_non_null(strstr(table, "vm: monitor 40+5, used 30; <blk0> 20+2, used 10\n"));
-	assert_non_null(strstr(table, "takes root"));
+	assert_non_null(strstr(table, "calls let through of vm: to read a filter takes root\n"));
 	assert_non_null(strstr(page, "&lt;blk0&gt;"));
 	assert_null(strstr(page, "<blk0>"));
 	assert_non_null(strstr(page, "<td>40+5</td>"));
@@ -293,14 +293,41 @@ static void shown(void **state)
 	comparison_release(&c);
 }
 
+/* What several walls lack for the same reason is told once. */
+static void problems_are_told_once(void **state)
+{
+	struct comparison c;
+	char *table;
+
+	(void)state;
+	begin(&c, "a");
+	strcpy(c.wall[1].name, "b");
+	strcpy(c.wall[2].name, "c");
+	c.nwalls = 3;
+	for (int w = 0; w < 3; w++) {
+		c.surface[w].measured = true;
+		strcpy(c.surface[w].exits_problem, w == 1 ? "other" : "same");
+	}
+	table = written(&c, 't');
+	assert_non_null(strstr(table, "VM exits of a, c: same\nVM exits of b: other\n"));
+	free(table);
+	comparison_release(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_known), cmocka_unit_test(without_filter),
-		cmocka_unit_test(with_filter),	 cmocka_unit_test(filter_not_known),
-		cmocka_unit_test(a_machine),	 cmocka_unit_test(what_got_through),
-		cmocka_unit_test(functions),	 cmocka_unit_test(read_back),
-		cmocka_unit_test(damaged),	 cmocka_unit_test(shown),
+		cmocka_unit_test(problems_are_told_once),
+		cmocka_unit_test(nothing_known),
+		cmocka_unit_test(without_filter),
+		cmocka_unit_test(with_filter),
+		cmocka_unit_test(filter_not_known),
+		cmocka_unit_test(a_machine),
+		cmocka_unit_test(what_got_through),
+		cmocka_unit_test(functions),
+		cmocka_unit_test(read_back),
+		cmocka_unit_test(damaged),
+		cmocka_unit_test(shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

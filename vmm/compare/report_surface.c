@@ -87,25 +87,54 @@ static bool has_row(const struct comparison *c, enum row row)
 
 /* --- what does not fit into cells --- */
 
-typedef void tell_fn(FILE *out, const char *wall, const char *what, const char *text);
+typedef void tell_fn(FILE *out, const char *walls, const char *what, const char *text);
 
-static void tell_problems(const struct comparison *c, FILE *out, tell_fn *tell)
+static const char *problem_of(const struct compare_surface *s, enum row row)
 {
-	for (size_t w = 0; w < c->nwalls; w++) {
-		const struct compare_surface *s = &c->surface[w];
-		const char *name = c->wall[w].name;
-
-		tell(out, name, "calls let through", s->calls_problem);
-		tell(out, name, "calls used", s->used_problem);
-		tell(out, name, "kernel functions", s->functions_problem);
-		tell(out, name, "VM exits", s->exits_problem);
+	switch (row) {
+	case CALLS:
+		return s->calls_problem;
+	case USED:
+		return s->used_problem;
+	case FUNCTIONS:
+		return s->functions_problem;
+	case EXITS:
+		return s->exits_problem;
+	default:
+		return "";
 	}
 }
 
-static void tell_line(FILE *out, const char *wall, const char *what, const char *text)
+/* A problem of several walls is told once, with their names. */
+static void tell_problem(const struct comparison *c, enum row row, size_t first, FILE *out,
+			 tell_fn *tell)
 {
+	const char *text = problem_of(&c->surface[first], row);
+	char walls[COMPARE_WALLS * (COMPARE_NAME + 2)] = "";
+	size_t n = 0;
+
+	for (size_t w = 0; w < c->nwalls; w++) {
+		if (strcmp(problem_of(&c->surface[w], row), text) != 0)
+			continue;
+		if (w < first)
+			return;
+		n += (size_t)snprintf(walls + n, sizeof(walls) - n, "%s%s", n ? ", " : "",
+				      c->wall[w].name);
+	}
 	if (text[0])
-		fprintf(out, "%s, %s: %.70s\n", wall, what, text);
+		tell(out, walls, rows[row].name, text);
+}
+
+static void tell_problems(const struct comparison *c, FILE *out, tell_fn *tell)
+{
+	for (enum row row = CALLS; row < ROWS; row++)
+		for (size_t w = 0; w < c->nwalls; w++)
+			tell_problem(c, row, w, out, tell);
+}
+
+static void tell_line(FILE *out, const char *walls, const char *what, const char *text)
+{
+	fprintf(out, "%s of %.50s: %.70s\n", what, walls, text);
 }
 
 /* Of a wall of several processes: what each may. */
@@ -199,13 +228,11 @@ void report_write_surface(const struct comparison *c, FILE *out)
 
 /* --- the page --- */
 
-static void tell_paragraph(FILE *out, const char *wall, const char *what, const char *text)
+static void tell_paragraph(FILE *out, const char *walls, const char *what, const char *text)
 {
-	if (!text[0])
-		return;
-	fputs("<p class=\"soft\">", out);
-	report_text(out, wall);
-	fprintf(out, ", %s: ", what);
+	fprintf(out, "<p class=\"soft\">%s of ", what);
+	report_text(out, walls);
+	fputs(": ", out);
 	report_text(out, text);
 	fputs("</p>\n", out);
 }
