@@ -145,6 +145,21 @@ def image_own_init(t, ending):
 
 
 @case()
+def image_own_init_with_bound_and_disk(t):
+    """What init sets up for a command is there for the image's own init too, which mounts its groups itself."""
+    top = root_with_init(t, 'poweroff')
+    with open(os.path.join(top, 'sbin/init'), 'w', encoding='ascii') as f:
+        f.write('#!/bin/sh\ngrep -c cgroup /proc/mounts\n/bin/busybox mount -t cgroup2 none /sys/fs/cgroup\n'
+                'cat /proc/self/cgroup /sys/fs/cgroup/pids.max /data/kept\n/bin/busybox poweroff -f\n')
+    os.mkdir(os.path.join(t.dir, 'tree'))
+    t.file('tree/kept', b'kept\n')
+    t.host('mke2fs', '-q', '-t', 'ext4', '-d', 'tree', 'd', '8M')
+    r = t.run('--rootfs', top, '--pids', '40', '--disk', os.path.join(t.dir, 'd') + ',path=/data')
+    t.same('status', r.status, 0)
+    t.check('what it sees', b'0\r\n0::/\r\n40\r\nkept\r\n' in r.out, r.out)
+
+
+@case()
 def image_without_init(t):
     top = small_root(t)
     os.unlink(os.path.join(top, 'bin/sh'))
