@@ -96,6 +96,10 @@ pid_t command_start(const struct params *p, const struct command_io *io)
 		fail("cannot start the command: %s", strerror(errno));
 	enter_workdir(p);
 	pid = fork();
+	if (pid < 0 && errno == EAGAIN && p->pids)
+		fail("cannot start the command: --pids %u leaves no room beside its init: give at "
+		     "least 2",
+		     (unsigned int)p->pids);
 	if (pid < 0)
 		fail("cannot start the command: %s", strerror(errno));
 	if (pid == 0)

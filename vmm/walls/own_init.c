@@ -197,6 +197,7 @@ static int fork_command_copying(struct life *l, char **env, struct failure *f)
 {
 	struct failure *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int r = 0;
 
 	if (shared == MAP_FAILED)
 		return err_errno(&f->e, "memory to start the command");
@@ -206,10 +207,23 @@ static int fork_command_copying(struct life *l, char **env, struct failure *f)
 		_exit(127);
 	}
 	if (l->command < 0)
-		err_errno(&shared->e, "start the command");
+		r = err_errno(&shared->e, "start the command");
 	*f = *shared;
 	munmap(shared, sizeof(*shared));
-	return l->command < 0 ? -EIO : 0;
+	return r;
+}
+
+/* The one limit that forbids the first fork. */
+static int explain_fork(const struct life *l, int r, struct err *e)
+{
+	unsigned long long pids = l->in->cfg->limits.pids;
+
+	if (r == -EAGAIN && pids)
+		err_set(e, EAGAIN,
+			"start the command: --pids %llu leaves no room beside its init: give at "
+			"least 2",
+			pids);
+	return r;
 }
 
 static int run_command(struct life *l, char **env, struct failure *f)
@@ -222,7 +236,7 @@ static int run_command(struct life *l, char **env, struct failure *f)
 		r = fork_command_copying(l, env, f);
 	}
 	if (r < 0)
-		return r;
+		return explain_fork(l, r, &f->e);
 	if (!f->exec_errno && !f->e.text[0])
 		return 0;
 	waitpid(l->command, NULL, 0);

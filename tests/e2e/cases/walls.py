@@ -39,6 +39,12 @@ def processes_are_bounded(t, wall):
     t.same('the report', t.report('report')['limits'], {'pids': 20, 'not_enforced': []})
 
 
+@case(root=True, table=[('process', 'process'), ('vm', 'vm')])
+def bound_of_no_processes(t, wall):
+    r = t.run('--isolation', wall, '--rootfs', t.rootfs, '--pids', '1', 'true')
+    t.ended(r, 125, err=r'start the command: --pids 1 leaves no room beside its init: give at least 2\n$', out=b'')
+
+
 @case()
 def bound_of_processes_in_a_guest(t):
     """What the command sees is its own group; it cannot raise the bound."""
