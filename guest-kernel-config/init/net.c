@@ -146,20 +146,33 @@ static void configure_interface(int netlink, int inet, const struct params_net *
 		fail("there is no network interface with the address "
 		     "%02x:%02x:%02x:%02x:%02x:%02x",
 		     mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-	r = link_up(netlink, index);
-	if (r < 0)
-		fail("cannot bring up %s: %s", ifr.ifr_name, strerror(-r));
+	/* The address first: it is announced when the interface goes up. */
 	if (net->address.family) {
 		r = add_address(netlink, index, net);
 		if (r < 0)
 			fail("cannot set the address of %s: %s", ifr.ifr_name, strerror(-r));
 	}
+	r = link_up(netlink, index);
+	if (r < 0)
+		fail("cannot bring up %s: %s", ifr.ifr_name, strerror(-r));
 	if (net->gateway.family) {
 		r = add_default_route(netlink, index, net);
 		if (r < 0)
 			fail("cannot set the default route by %s: %s", ifr.ifr_name, strerror(-r));
 	}
 	note("network interface %s is set up", ifr.ifr_name);
+}
+
+/* A guest before this one may have had the address with another MAC: neighbours are
+ * told of ours (ARP's announcement, RFC 5227). */
+static void announce_addresses(void)
+{
+	int fd = open("/proc/sys/net/ipv4/conf/all/arp_notify", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, "1", 1) < 0)
+		note("addresses are not announced: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
 }
 
 void net_configure(const struct params *p)
@@ -176,6 +189,8 @@ void net_configure(const struct params *p)
 	r = link_up(netlink, 1);
 	if (r < 0)
 		fail("cannot bring up lo: %s", strerror(-r));
+	if (p->net_count > 0)
+		announce_addresses();
 	for (size_t i = 0; i < p->net_count; i++)
 		configure_interface(netlink, inet, &p->net[i]);
 	close(netlink);

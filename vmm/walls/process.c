@@ -34,6 +34,7 @@
 #include "vmm/jail/root.h"
 #include "vmm/jail/seccomp_code.h"
 #include "vmm/jail/userns.h"
+#include "vmm/net/announce.h"
 #include "vmm/net/ports.h"
 #include "vmm/walls/host_wall.h"
 
@@ -89,6 +90,25 @@ static int loopback_up(struct err *e)
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
 		return err_errno(e, "set up the loopback interface");
 	return 0;
+}
+
+/* The instance before this one may have had the same address. */
+static void announce(const struct run_config *cfg)
+{
+	unsigned int index = 0;
+
+	for (size_t i = 0; i < cfg->nnets; i++) {
+		const struct net_config *n = &cfg->net[i];
+		char name[IFNAMSIZ];
+		int r;
+
+		if (n->kind != NET_BRIDGE)
+			continue;
+		snprintf(name, sizeof(name), "eth%u", index++);
+		r = n->ip[0] ? announce_address(name, n->mac, n->ip) : 0;
+		if (r < 0)
+			log_info("%s: the address is not announced: %s", name, strerror(-r));
+	}
 }
 
 /* In images resolv.conf is often a symbolic link to what a service would write:
@@ -168,6 +188,7 @@ static int prepare(void *ctx, struct err *e)
 		r = name_servers(w->host.cfg, e);
 	if (r < 0)
 		return r;
+	announce(w->host.cfg);
 	own_time();
 	/* Nobody inside looks into this process, whose program is the host's. */
 	return prctl(PR_SET_DUMPABLE, 0) < 0 ? err_errno(e, "become undumpable") : 0;
