@@ -101,9 +101,10 @@ static void with_filter(void **state)
 	add_part(&c, SURFACE_COMMAND, 2, 290, 0, 20);
 	expect(&c, "the host's kernel, with 290 of its 400 system calls; the workloads used 20");
 	begin(&c, "none");
+	strcpy(c.command, "ls");
 	add_part(&c, SURFACE_COMMAND, 1, 290, 3, 300); /* seven were refused */
 	expect(&c, "the host's kernel, with 293 of its 400 system calls (3 of them with some "
-		   "arguments only); the workloads used 293");
+		   "arguments only); the command used 293");
 }
 
 static void filter_not_known(void **state)

@@ -45,6 +45,12 @@ static int is_hosts_process(const struct comparison *c, size_t wall)
 	return -1;
 }
 
+/* What ran behind the wall. */
+static const char *who(const struct comparison *c)
+{
+	return c->command[0] ? "the command" : "the workloads";
+}
+
 static void say_calls(struct text *t, const struct comparison *c, size_t wall,
 		      const struct surface_sum *sum)
 {
@@ -59,7 +65,7 @@ static void say_calls(struct text *t, const struct comparison *c, size_t wall,
 		say(t, ", with %zu of its %u system calls", sum->whole + sum->some, c->calls_known);
 	if (sum->known && !sum->unlimited && sum->some)
 		say(t, " (%zu of them with some arguments only)", sum->some);
-	say(t, "; the workloads used %zu", sum->used);
+	say(t, "; %s used %zu", who(c), sum->used);
 }
 
 /* Of a virtual machine: what each of its processes may. */
@@ -100,7 +106,7 @@ static void say_machine(struct text *t, const struct comparison *c, size_t wall,
 	else if (sum->known)
 		say(t, ": %zu of %u system calls", sum->whole + sum->some, c->calls_known);
 	say_parts(t, s);
-	say(t, ", of which the workloads used %zu", sum->used);
+	say(t, ", of which %s used %zu", who(c), sum->used);
 }
 
 /* The ways by which something got through, by name. */
