@@ -131,8 +131,7 @@ int cache_find(const struct cache *c, const char *key, int *ret_fd, struct err *
 	return 0;
 }
 
-/* Is `fd` still what is called `name`? */
-static bool has_name(const struct cache *c, int fd, const char *name)
+bool cache_has_name(const struct cache *c, int fd, const char *name)
 {
 	struct stat a, b;
 
@@ -142,16 +141,16 @@ static bool has_name(const struct cache *c, int fd, const char *name)
 
 /* Looks again and again instead of waiting in flock(): a blocked signal would
  * not interrupt it. */
-static int lock(int fd)
+int cache_lock(int fd, int how, const char *what)
 {
 	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
 	bool told = false;
 
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	while (flock(fd, how | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return neg_errno();
 		if (!told)
-			log_info("waiting for another bulkhead that packs the same directory");
+			log_info("waiting for another bulkhead that %s", what);
 		told = true;
 		if (end_is_pending())
 			return -EINTR;
@@ -173,12 +172,12 @@ int cache_begin(const struct cache *c, const char *key, int *ret_fd, struct err 
 		fd = openat(c->fd, partial, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (fd < 0)
 			return err_errno(e, "create %s/%s", c->path, partial);
-		r = lock(fd);
+		r = cache_lock(fd, LOCK_EX, "packs the same directory");
 		if (r < 0)
 			return err_code(e, r, "lock %s/%s", c->path, partial);
 		/* While we waited it may have been renamed (it is ready now) or
 		 * removed (its maker gave up). */
-		if (!has_name(c, fd, partial))
+		if (!cache_has_name(c, fd, partial))
 			continue;
 		if (faccessat(c->fd, image, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
 			unlinkat(c->fd, partial, 0);
@@ -220,16 +219,19 @@ struct entry {
 	uint64_t bytes;
 };
 
+int cache_newest_first(const struct timespec *a, const struct timespec *b)
+{
+	if (a->tv_sec != b->tv_sec)
+		return a->tv_sec > b->tv_sec ? -1 : 1;
+	if (a->tv_nsec != b->tv_nsec)
+		return a->tv_nsec > b->tv_nsec ? -1 : 1;
+	return 0;
+}
+
 static int by_use(const void *a, const void *b)
 {
-	const struct timespec *x = &((const struct entry *)a)->used;
-	const struct timespec *y = &((const struct entry *)b)->used;
-
-	if (x->tv_sec != y->tv_sec)
-		return x->tv_sec > y->tv_sec ? -1 : 1;
-	if (x->tv_nsec != y->tv_nsec)
-		return x->tv_nsec > y->tv_nsec ? -1 : 1;
-	return 0;
+	return cache_newest_first(&((const struct entry *)a)->used,
+				  &((const struct entry *)b)->used);
 }
 
 static bool ends_with(const char *text, const char *suffix)
@@ -245,7 +247,7 @@ static void drop_partial(const struct cache *c, const char *name)
 	_cleanup_close_ int fd = -1;
 
 	fd = openat(c->fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && has_name(c, fd, name))
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && cache_has_name(c, fd, name))
 		unlinkat(c->fd, name, 0);
 }
 

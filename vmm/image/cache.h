@@ -11,7 +11,9 @@
 #define IMAGE_CACHE_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "vmm/base/err.h"
 
@@ -58,5 +60,19 @@ void cache_abandon(const struct cache *c, const char *key);
  * again. */
 void cache_prune(const struct cache *c, const char *keep, unsigned int images_max,
 		 uint64_t bytes_max);
+
+/* --- what caches of other things need too --- */
+
+/*
+ * flock(fd, how), waited for; `what`, as "packs the same directory", is said of
+ * who has it.  0; -EINTR (pending.h); -errno.
+ */
+int cache_lock(int fd, int how, const char *what);
+
+/* Is the open `fd` still what has that name there? */
+bool cache_has_name(const struct cache *c, int fd, const char *name);
+
+/* To sort times of use by: as strcmp(), the latest first. */
+int cache_newest_first(const struct timespec *a, const struct timespec *b);
 
 #endif

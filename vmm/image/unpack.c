@@ -8,15 +8,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/image/cache.h"
 #include "vmm/image/extract.h"
 #include "vmm/image/key.h"
-#include "vmm/image/pending.h"
 #include "vmm/image/remove.h"
 
 /* Changes whenever the same image would be unpacked into another directory. */
@@ -24,7 +21,6 @@
 #define LOCK	      ".lock"
 #define PARTIAL	      ".tmp"
 #define NAME_SIZE     (KEY_SIZE + 8)
-#define PAUSE_NS      (20 * NS_PER_MS)
 
 /* What of the file decides that it is the same. */
 struct identity {
@@ -72,35 +68,6 @@ static bool is_there(const struct unpacking *u)
 	return fstatat(u->cache.fd, u->key, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* flock() by looking again and again: a blocked signal would not interrupt it. */
-static int lock_as(int fd, int how, struct err *e)
-{
-	const struct timespec pause = { .tv_nsec = PAUSE_NS };
-	bool told = false;
-
-	while (flock(fd, how | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return err_errno(e, "lock it in the cache");
-		if (!told)
-			log_info("waiting for another bulkhead that unpacks the same image");
-		told = true;
-		if (end_is_pending())
-			return err_set(e, EINTR, "interrupted");
-		nanosleep(&pause, NULL);
-	}
-	return 0;
-}
-
-/* Is the open KEY.lock still what has that name? */
-static bool is_current(const struct unpacking *u, const char *name)
-{
-	struct stat a, b;
-
-	return fstat(u->lock, &a) == 0 &&
-	       fstatat(u->cache.fd, name, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_ino == b.st_ino &&
-	       a.st_dev == b.st_dev;
-}
-
 /* Open KEY.lock and hold it, `how` flock() has it. */
 static int take_lock(struct unpacking *u, int how, struct err *e)
 {
@@ -113,9 +80,11 @@ static int take_lock(struct unpacking *u, int how, struct err *e)
 			openat(u->cache.fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (u->lock < 0)
 			return err_errno(e, "create %s/%s", u->cache.path, name);
-		r = lock_as(u->lock, how, e);
-		if (r < 0 || is_current(u, name))
-			return r;
+		r = cache_lock(u->lock, how, "unpacks the same image");
+		if (r < 0)
+			return err_code(e, r, "lock %s/%s", u->cache.path, name);
+		if (cache_has_name(&u->cache, u->lock, name))
+			return 0;
 		close_fd(&u->lock); /* who held it has removed it */
 	}
 }
@@ -161,12 +130,7 @@ struct old {
 
 static int newest_first(const void *a, const void *b)
 {
-	const struct timespec *x = &((const struct old *)a)->used;
-	const struct timespec *y = &((const struct old *)b)->used;
-
-	if (x->tv_sec != y->tv_sec)
-		return x->tv_sec > y->tv_sec ? -1 : 1;
-	return x->tv_nsec > y->tv_nsec ? -1 : x->tv_nsec < y->tv_nsec;
+	return cache_newest_first(&((const struct old *)a)->used, &((const struct old *)b)->used);
 }
 
 static bool is_lock_name(const char *name)
