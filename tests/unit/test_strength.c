@@ -82,6 +82,9 @@ static void contained(void **state)
 			 COMPARE_CONTAINED);
 	assert_int_equal(judged(ATTEMPT_BOMB, "errno EAGAIN host-boot - -\n", 0, false, "EAGAIN"),
 			 COMPARE_CONTAINED);
+	assert_int_equal(judged(ATTEMPT_BOMB, "errno ETIME host-boot - -\n", 0, false,
+				"too slow here: no limit met in its time"),
+			 COMPARE_NOT_RUN);
 	assert_int_equal(judged(ATTEMPT_BOMB, "", 137, false, "signal 9"), COMPARE_CONTAINED);
 }
 

@@ -82,6 +82,8 @@ void strength_judge(const struct attempt *a, const struct strength_host *host,
 		judge_silence(a, seen->status, ret);
 	else if (strcmp(s.result, "done") == 0)
 		judge_done(a, host, &s, ret);
+	else if (a->kind == ATTEMPT_BOMB && strcmp(s.error, "ETIME") == 0)
+		decide(ret, COMPARE_NOT_RUN, "too slow here: no limit met in its time");
 	else
 		decide(ret, a->kind == ATTEMPT_BOMB ? COMPARE_CONTAINED : COMPARE_BLOCKED, s.error);
 }

@@ -112,7 +112,7 @@ static const char *errno_name(int error)
 		{ EDQUOT, "EDQUOT" },	{ ENETUNREACH, "ENETUNREACH" },
 		{ EFBIG, "EFBIG" },	{ ENOPROTOOPT, "ENOPROTOOPT" },
 		{ ESTALE, "ESTALE" },	{ EAFNOSUPPORT, "EAFNOSUPPORT" },
-		{ ENODATA, "ENODATA" },
+		{ ENODATA, "ENODATA" }, { ETIME, "ETIME" },
 	};
 	static char number[16];
 
