@@ -132,6 +132,10 @@ def suite_behind_three_walls(t):
     for row in report['rows']:
         t.same(f"{row['workload']} {row['quantity']}", sorted(row['values']), ['none', 'process', 'vm'])
         t.same('missing', row['missing'], {})
+    # Of calls, disk and network.
+    for wall, surface in report['surface']['walls'].items():
+        t.same(f'traced runs of {wall}', (surface['runs'], surface['used_problem']), (3, ''))
+    t.check('processes of vm', 'net0' in [p['name'] for p in report['surface']['walls']['vm']['parts']])
     t.check('rows', {'disk', 'network'} <= {row['workload'] for row in report['rows']}, report['rows'])
     for name in os.listdir('/sys/class/net'):
         t.check('an interface is left', not name.startswith(('bh', 'bulkhead')), name)
