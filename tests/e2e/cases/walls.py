@@ -149,11 +149,17 @@ def network(t, *args):
 
 
 GIVEN = ('given_namespace', 'given_namespace_refused')
+RATES = ('rate', 'rate_changed')
 
 
 @case(limit=280, root=True, table=[('process', 'process'), ('vm', 'vm')])
 def rules_on_a_bridge(t, wall):
-    network(t, '-w', wall, '-x', *GIVEN)
+    network(t, '-w', wall, '-x', *GIVEN, *RATES)
+
+
+@case(limit=280, root=True, table=[('process', 'process'), ('vm', 'vm')])
+def rates_on_a_bridge(t, wall):
+    network(t, '-w', wall, *RATES)
 
 
 @case(limit=240, root=True, table=[('process', 'process'), ('vm', 'vm')])
