@@ -454,6 +454,10 @@ static void follow(struct tracer *t, const sigset_t *set)
 		if (t->interrupted || t->timed_out)
 			end(t);
 	}
+	/* One whose end the tracer has seen ends once more for its parent: for
+	 * this process if that is dead. */
+	while (waitpid(-1, &status, __WALL | WNOHANG) > 0)
+		;
 }
 
 static int give_functions(struct tracer *t, struct compare_surface *s)
