@@ -43,7 +43,8 @@ static const struct option run_options[] = {
 		       "it;\n"
 		       "with\n"
 		       ".Cm rw\n"
-		       "the image is mounted for writing and keeps the changes.\n"
+		       "the image is mounted for writing and keeps the changes, which only ext4\n"
+		       "can; behind the process wall only root can have that.\n"
 		       "A directory can be\n"
 		       ".Cm rw\n"
 		       "behind the process wall only.",

@@ -23,7 +23,7 @@ int disk_open(struct jail_disk *d, const char *path, bool read_only, struct err 
 	d->image = image_open(path, !read_only, e);
 	if (d->image < 0)
 		return d->image;
-	d->tree = image_mount(d->image, path, !read_only, e);
+	d->tree = image_mount(d->image, path, read_only ? IMAGE_READ : IMAGE_WRITE_OR_NOT, e);
 	return d->tree < 0 ? d->tree : 0;
 }
 

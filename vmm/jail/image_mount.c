@@ -80,12 +80,13 @@ static int mount_as(const char *type, const char *device, bool writable)
 	return r < 0 ? neg_errno() : r;
 }
 
-int image_mount(int image, const char *path, bool writable, struct err *e)
+int image_mount(int image, const char *path, enum image_use use, struct err *e)
 {
 	static const struct {
 		const char *name;
 		bool writable;
 	} types[] = { { "erofs", false }, { "ext4", true }, { "squashfs", false } };
+	const bool writable = use != IMAGE_READ;
 	_cleanup_close_ int loop = -1;
 	char device[64];
 	struct stat st;
@@ -100,8 +101,11 @@ int image_mount(int image, const char *path, bool writable, struct err *e)
 			return loop;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
-		int r = mount_as(types[i].name, device, writable && types[i].writable);
+		int r;
 
+		if (use == IMAGE_WRITE && !types[i].writable)
+			continue;
+		r = mount_as(types[i].name, device, writable && types[i].writable);
 		if (r >= 0)
 			return r;
 		/* A read-only device, and a journal that has to be replayed. */
@@ -113,6 +117,11 @@ int image_mount(int image, const char *path, bool writable, struct err *e)
 		if (r == -EPERM || r == -EBUSY)
 			return err_code(e, r, "mount the image %s", path);
 	}
+	if (use == IMAGE_WRITE)
+		return err_set(e, EINVAL,
+			       "%s is no image of ext4 that this kernel can mount: other types "
+			       "cannot be written to, use it without rw",
+			       path);
 	return err_set(e, EINVAL,
 		       "%s is no image of erofs, ext4 or squashfs that this kernel can mount",
 		       path);

@@ -98,7 +98,7 @@ static int lower_tree(const struct jail_root *r, struct err *e)
 	int fd;
 
 	if (r->image >= 0)
-		return image_mount(r->image, r->path, false, e);
+		return image_mount(r->image, r->path, IMAGE_READ, e);
 	fd = open_tree(AT_FDCWD, r->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	return fd < 0 ? err_errno(e, "open the directory %s as a root", r->path) : fd;
 }
@@ -128,17 +128,22 @@ static int make_tree(struct jail_root *r, struct err *e)
 
 static int open_image(struct jail_root *r, struct err *e)
 {
-	if (r->rw)
-		return err_set(e, EINVAL,
-			       "--rootfs with rw is not for --isolation process and images: it "
-			       "mounts them read-only");
-	r->image = image_open(r->path, false, e);
+	if (r->rw && geteuid() != 0)
+		return err_set(e, EPERM,
+			       "--rootfs %s,rw is not for --isolation process here: only root can "
+			       "mount it; without rw it is unpacked, and behind --isolation vm the "
+			       "guest's kernel mounts it",
+			       r->path);
+	r->image = image_open(r->path, r->rw, e);
 	if (r->image < 0)
 		return r->image;
 	log_warn("--isolation process: the host's kernel reads the image %s, and is open to what a "
 		 "stranger put in there",
 		 r->path);
-	return make_tree(r, e);
+	if (!r->rw)
+		return make_tree(r, e);
+	r->tree = image_mount(r->image, r->path, IMAGE_WRITE, e);
+	return MIN(r->tree, 0);
 }
 
 int root_open(struct jail_root *r, const char *path, bool rw, struct err *e)
@@ -158,8 +163,9 @@ int root_open(struct jail_root *r, const char *path, bool rw, struct err *e)
 void root_close(struct jail_root *r)
 {
 	free(take_ptr(&r->path));
-	close_fd(&r->image);
+	/* The lock last: until then something may be written back. */
 	close_fd(&r->tree);
+	close_fd(&r->image);
 }
 
 /* --- in the process --- */
@@ -240,13 +246,13 @@ static int attach(int tree, struct err *e)
 /* Make the new root "/"; the old one is below it until leave_old_root(). */
 static int pivot(const struct jail_root *r, int *ret_old, struct err *e)
 {
-	_cleanup_close_ int new = -1, own = r->rw ? own_tree(r, e) : -1;
-	bool overlay = !r->rw && r->tree < 0; /* by this process */
+	bool directory = r->rw && r->tree < 0, overlay = !r->rw && r->tree < 0;
+	_cleanup_close_ int new = -1, own = directory ? own_tree(r, e) : -1;
 	int ret;
 
-	if (r->rw && own < 0)
+	if (directory && own < 0)
 		return own;
-	ret = overlay ? mount_overlay(r, e) : attach(r->rw ? own : r->tree, e);
+	ret = overlay ? mount_overlay(r, e) : attach(directory ? own : r->tree, e);
 	if (ret < 0)
 		return ret;
 	new = open(overlay ? STAGE "/root" : STAGE, O_PATH | O_DIRECTORY | O_CLOEXEC);
