@@ -36,7 +36,9 @@
  *      net=MAC,CIDR,GW    (repeated) an interface by its MAC; CIDR and GW
  *                         may be empty (the link is then only set up)
  *      dns=IP             (repeated) for /etc/resolv.conf
- *      pids=N             at most N processes and threads, init among them
+ *      pids=N[,best-effort]  at most N processes and threads, init among them;
+ *                         with best-effort a kernel that cannot count them is
+ *                         told of with BH_PHASE_UNBOUNDED, not an error
  *
  * 3. The stream of console=stream, host to guest: every byte stands for
  *    itself but BH_DLE, which starts an escape:
@@ -67,8 +69,9 @@
 #define BH_EXIT_OP_TEXT	 (2u << 24)
 #define BH_EXIT_TEXT_MAX 512
 
-#define BH_PHASE_INIT	 1 /* init runs, the console is set up for input */
-#define BH_PHASE_COMMAND 2 /* the command is about to be executed */
+#define BH_PHASE_INIT	   1 /* init runs, the console is set up for input */
+#define BH_PHASE_COMMAND   2 /* the command is about to be executed */
+#define BH_PHASE_UNBOUNDED 3 /* between them: nothing keeps to what pids= says */
 
 #define BH_PARAMS_PATH "/bulkhead.params"
 #define BH_PARAMS_MAX  (1u << 20)

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../guest_abi.h"
 #include "report.h"
 
 #define GROUPS	      "/sys/fs/cgroup"
@@ -43,7 +44,7 @@ static void put(const char *path, const char *text)
 }
 
 /* The kernel may be the user's own. */
-static void check_kernel(void)
+static bool kernel_counts(void)
 {
 	char names[256], *rest = names, *name;
 	int fd = open(GROUPS "/cgroup.controllers", O_RDONLY | O_CLOEXEC);
@@ -55,17 +56,30 @@ static void check_kernel(void)
 	names[n] = '\0';
 	while ((name = strsep(&rest, " \n")))
 		if (strcmp(name, "pids") == 0)
-			return;
-	fail("--pids: this guest's kernel counts no processes in control groups "
-	     "(CONFIG_CGROUP_PIDS, which the kernel that Bulkhead builds has)");
+			return true;
+	return false;
 }
 
-static void bound_processes(uint32_t most)
+static void unmount_groups(void)
+{
+	if (umount2(GROUPS, UMOUNT_NOFOLLOW) < 0)
+		fail("cannot unmount " GROUPS ": %s", strerror(errno));
+}
+
+static void bound_processes(uint32_t most, bool best_effort)
 {
 	char text[16];
 
 	mount_groups("nsdelegate");
-	check_kernel();
+	if (!kernel_counts()) {
+		if (!best_effort)
+			fail("--pids: this guest's kernel counts no processes in control groups "
+			     "(CONFIG_CGROUP_PIDS, which the kernel that Bulkhead builds has): "
+			     "use another, or --best-effort");
+		unmount_groups();
+		report_phase(BH_PHASE_UNBOUNDED);
+		return;
+	}
 	put(GROUPS "/cgroup.subtree_control", "+pids");
 	if (mkdir(COMMAND_GROUP, 0755) < 0)
 		fail("cannot make the control group " COMMAND_GROUP ": %s", strerror(errno));
@@ -74,14 +88,13 @@ static void bound_processes(uint32_t most)
 	put(COMMAND_GROUP "/cgroup.procs", "0");
 	if (unshare(CLONE_NEWCGROUP) < 0)
 		fail("cannot make a cgroup namespace: %s", strerror(errno));
-	if (umount2(GROUPS, UMOUNT_NOFOLLOW) < 0)
-		fail("cannot unmount " GROUPS ": %s", strerror(errno));
+	unmount_groups();
 }
 
 void groups_set_up(const struct params *p)
 {
 	if (p->pids)
-		bound_processes(p->pids);
+		bound_processes(p->pids, p->pids_best_effort);
 	/* The image's own init mounts what it wants. */
 	if (!p->image_init)
 		mount_groups(NULL);

@@ -10,7 +10,8 @@
 /*
  * After mounts_system().  With p->pids this process and what it starts are
  * bounded, in a group that is the root of the cgroup namespace they are in.
- * What cannot be done ends the run through fail().
+ * What cannot be done ends the run through fail(), but for a kernel that counts
+ * no processes if p->pids_best_effort: then Bulkhead is told.
  */
 void groups_set_up(const struct params *p);
 

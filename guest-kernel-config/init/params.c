@@ -156,13 +156,19 @@ static int set_cols(struct parser *ps, const char *value)
 
 static int set_pids(struct parser *ps, const char *value)
 {
+	const char *comma = strchr(value, ',');
+	char number[16] = "";
 	uint32_t n = 0;
 
 	if (ps->p->pids != 0)
 		return once(ps, true, "pids");
-	if (!parse_number(value, PARAMS_PIDS_MAX, &n) || n == 0)
+	if (comma && strcmp(comma, ",best-effort") != 0)
+		return wrong(ps, "pids=%.40s has something else than best-effort", value);
+	snprintf(number, sizeof(number), "%.*s", comma ? (int)(comma - value) : 15, value);
+	if (!parse_number(number, PARAMS_PIDS_MAX, &n) || n == 0)
 		return wrong(ps, "pids=%.40s is not a number from 1 to %u", value, PARAMS_PIDS_MAX);
 	ps->p->pids = n;
+	ps->p->pids_best_effort = comma != NULL;
 	return 0;
 }
 

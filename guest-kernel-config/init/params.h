@@ -59,8 +59,9 @@ struct params {
 	bool image_init;
 	enum params_console console;
 	enum params_root root;
-	uint16_t rows, cols; /* 0: not given */
-	uint32_t pids;	     /* 0: no bound */
+	uint16_t rows, cols;   /* 0: not given */
+	uint32_t pids;	       /* 0: no bound */
+	bool pids_best_effort; /* go on without one if the kernel cannot keep it */
 	const char *term;
 	const char *hostname;
 	const char *workdir; /* never NULL */

@@ -575,11 +575,11 @@ static void test_guest_params(void **state)
 				     { RUN_SET_DISK, "z,path=/d", NULL },
 				     TAP("a,mac=02:00:00:00:00:01,ip=10.0.0.2/24,dns=1.1.1.1"),
 				     END };
-	const struct trial image[] = { { RUN_SET_ROOTFS, "r,rw", NULL },
-				       { RUN_SET_NAME, "n1", NULL },
-				       { RUN_SET_PIDS, "64", NULL },
-				       { RUN_SET_VERBOSE, "", NULL },
-				       END };
+	const struct trial image[] = {
+		{ RUN_SET_ROOTFS, "r,rw", NULL }, { RUN_SET_NAME, "n1", NULL },
+		{ RUN_SET_PIDS, "64", NULL },	  { RUN_SET_BEST_EFFORT, "", NULL },
+		{ RUN_SET_VERBOSE, "", NULL },	  END
+	};
 	const struct guest_terminal stream = { 0 };
 	const struct guest_terminal terminal = { true, 24, 80, "xterm" };
 	struct run_config cfg;
@@ -600,7 +600,7 @@ static void test_guest_params(void **state)
 	assert_int_equal(check(&cfg, image, NULL, &e), 0);
 	text = records(&cfg, &terminal);
 	assert_string_equal(text, "version=1|console=terminal|rows=24|cols=80|term=xterm|verbose=1|"
-				  "hostname=n1|root=rw|pids=64|init=image");
+				  "hostname=n1|root=rw|pids=64,best-effort|init=image");
 	free(text);
 	/* The image's own init gets a plain terminal whatever ours is. */
 	assert_false(guest_params_stream(&cfg, &stream));

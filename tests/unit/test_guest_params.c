@@ -86,6 +86,7 @@ static void test_everything(void **state)
 	assert_int_equal(p.dns_count, 2);
 	assert_string_equal(p.dns[1], "fd00::53");
 	assert_int_equal(p.pids, 1 << 22);
+	assert_false(p.pids_best_effort);
 	assert_int_equal(p.disk_count, 2);
 	assert_string_equal(p.disk[0].name, "vdb");
 	assert_false(p.disk[0].read_only);
@@ -120,6 +121,19 @@ static void test_interfaces(void **state)
 	assert_int_equal(p.net[1].prefix_len, 128);
 	assert_int_equal(p.net[1].gateway.family, 0);
 	assert_int_equal(p.net[2].address.family, 0);
+	params_release(&p);
+	free(copy);
+}
+
+static void test_best_effort(void **state)
+{
+	struct params p;
+	char *copy;
+
+	(void)state;
+	assert_int_equal(PARSE(COMMAND "pids=30,best-effort\0", &copy), 0);
+	assert_int_equal(p.pids, 30);
+	assert_true(p.pids_best_effort);
 	params_release(&p);
 	free(copy);
 }
@@ -220,6 +234,10 @@ static void test_values(void **state)
 	REFUSE(COMMAND "pids=0\0", "pids=0 is not a number from 1");
 	REFUSE(COMMAND "pids=4194305\0", "pids=4194305");
 	REFUSE(COMMAND "pids=max\0", "pids=max");
+	REFUSE(COMMAND "pids=,best-effort\0", "pids=,best-effort is not a number");
+	REFUSE(COMMAND "pids=0000000000000000005,best-effort\0", "is not a number");
+	REFUSE(COMMAND "pids=5,\0", "pids=5, has something else");
+	REFUSE(COMMAND "pids=5,best-effort,\0", "has something else than best-effort");
 	REFUSE(COMMAND "disk=\0", "the name of a disk");
 	REFUSE(COMMAND "disk=vd\0", "the name of a disk");
 	REFUSE(COMMAND "disk=vdA,rw,/a\0", "the name of a disk");
@@ -325,13 +343,13 @@ static void test_env_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_everything),  cmocka_unit_test(test_interfaces),
-		cmocka_unit_test(test_defaults),    cmocka_unit_test(test_image_init),
-		cmocka_unit_test(test_incomplete),  cmocka_unit_test(test_version),
-		cmocka_unit_test(test_unknown),	    cmocka_unit_test(test_twice),
-		cmocka_unit_test(test_values),	    cmocka_unit_test(test_bad_interfaces),
-		cmocka_unit_test(test_long_values), cmocka_unit_test(test_size_limit),
-		cmocka_unit_test(test_env_limit),
+		cmocka_unit_test(test_everything),     cmocka_unit_test(test_interfaces),
+		cmocka_unit_test(test_best_effort),    cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_image_init),     cmocka_unit_test(test_incomplete),
+		cmocka_unit_test(test_version),	       cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_twice),	       cmocka_unit_test(test_values),
+		cmocka_unit_test(test_bad_interfaces), cmocka_unit_test(test_long_values),
+		cmocka_unit_test(test_size_limit),     cmocka_unit_test(test_env_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -500,7 +500,9 @@ static const struct option run_options[] = {
 		.name = "best-effort",
 		.help = "go on without limits that cannot be enforced here",
 		.man = "Where a limit cannot be enforced, warn and list it instead of refusing to "
-		       "run.",
+		       "run;\n"
+		       "see\n"
+		       ".Sx LIMITS .",
 		.setting = RUN_SET_BEST_EFFORT,
 	},
 	{

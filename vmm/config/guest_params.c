@@ -114,6 +114,15 @@ static int put_nets(struct guest_params *p, const struct run_config *cfg, struct
 	return 0;
 }
 
+static int put_pids(struct guest_params *p, const struct limits_config *c, struct err *e)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), "%llu%s", (unsigned long long)c->pids,
+		 c->best_effort ? ",best-effort" : "");
+	return put(p, "pids", text, e);
+}
+
 /* Linux names the disks in the order of the devices: the root is the first. */
 static int put_disks(struct guest_params *p, const struct run_config *cfg, struct err *e)
 {
@@ -168,7 +177,7 @@ int guest_params_build(struct guest_params *p, const struct run_config *cfg,
 	if (r == 0)
 		r = put_nets(p, cfg, e);
 	if (r == 0 && cfg->limits.pids)
-		r = put_number(p, "pids", (unsigned int)cfg->limits.pids, e);
+		r = put_pids(p, &cfg->limits, e);
 	if (r == 0)
 		r = put_command(p, cfg, e);
 	return r;

@@ -212,6 +212,13 @@ static void on_ready(void *ctx)
 		relay_ready(&in->relay);
 }
 
+static void on_unbounded(void *ctx)
+{
+	struct instance *in = ctx;
+
+	limits_lost(&in->limits, CGROUP_PIDS);
+}
+
 static void on_ended(void *ctx, const struct ending *ending)
 {
 	struct instance *in = ctx;
@@ -509,7 +516,9 @@ static int confine(const struct instance *in, struct err *e)
 /* Start everything and let it run. */
 static int live(struct instance *in, const struct wall_console *console, struct err *e)
 {
-	const struct wall_events events = { .ready = on_ready, .ended = on_ended, .ctx = in };
+	const struct wall_events events = {
+		.ready = on_ready, .unbounded = on_unbounded, .ended = on_ended, .ctx = in
+	};
 	int r;
 
 	in->loop = loop_new(e);

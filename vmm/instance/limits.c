@@ -93,6 +93,16 @@ int limits_open(struct limits *l, const struct run_config *cfg, const char *uuid
 
 /* --- while it runs --- */
 
+void limits_lost(struct limits *l, enum cgroup_limit which)
+{
+	const unsigned int bit = 1U << which;
+
+	if (!l->cfg->limits.best_effort || l->missing & bit)
+		return;
+	l->missing |= bit;
+	warn_missing(bit);
+}
+
 static const struct {
 	const char *key;
 	enum run_setting setting;
@@ -129,6 +139,11 @@ static bool is_rate(const struct limits *l, unsigned int i)
 static bool is_guests_own(const struct limits *l, unsigned int i)
 {
 	return l->cfg->isolation == RUN_ISOLATION_VM && keys[i].group == CGROUP_PIDS;
+}
+
+static uint64_t guests_pids(const struct limits *l)
+{
+	return l->missing >> CGROUP_PIDS & 1 ? 0 : l->now.pids;
 }
 
 static uint64_t *rate(struct limits_config *c, unsigned int i)
@@ -227,7 +242,7 @@ void limits_show(const struct limits *l, char *answer, size_t size)
 		if (is_rate(l, i))
 			value = *rate(&now, i);
 		else if (is_guests_own(l, i))
-			value = l->now.pids;
+			value = guests_pids(l);
 		else if (l->group && keys[i].group >= 0)
 			value = l->group->limits.value[keys[i].group];
 		n += (size_t)snprintf(answer + n, size - n, "%s %llu\n", keys[i].key,
@@ -397,7 +412,7 @@ void limits_report(const struct limits *l, json_t *report)
 		if (l->group)
 			set(o, names[i], l->group->limits.value[i] != 0, l->group->limits.value[i]);
 	if (l->cfg->isolation == RUN_ISOLATION_VM) {
-		set(o, "pids", c->pids != 0, c->pids);
+		set(o, "pids", guests_pids(l) != 0, guests_pids(l));
 		set(o, "disk_bps", c->disk_bps != 0, c->disk_bps);
 		set(o, "disk_iops", c->disk_iops != 0, c->disk_iops);
 	}

@@ -12,7 +12,7 @@
  *                     interfaces are slowed down by their own processes.  The
  *                     group then bounds memory too, to the guest's and 64 MiB
  *                     for the processes around it.  --pids is the guest's own
- *                     kernel's to keep.
+ *                     kernel's to keep, if it can.
  */
 #ifndef INSTANCE_LIMITS_H
 #define INSTANCE_LIMITS_H
@@ -42,6 +42,9 @@ int limits_open(struct limits *l, const struct run_config *cfg, const char *uuid
 		const struct registration *reg, struct err *e);
 
 /* --- while it runs --- */
+
+/* A guest says that its kernel cannot keep `which`: warn, once. */
+void limits_lost(struct limits *l, enum cgroup_limit which);
 
 #define LIMITS_KEYS 7
 

@@ -112,18 +112,19 @@ static void add_text(struct machine *m, char c)
 /* Each phase is told once, however often a guest says it. */
 static void on_phase(struct machine *m, uint32_t phase)
 {
-	enum vm_moment moment;
-	uint64_t never = 0;
+	uint64_t never = 0, *when;
 
 	if (phase == BH_PHASE_INIT)
-		moment = VM_MOMENT_INIT;
+		when = &m->moments[VM_MOMENT_INIT];
 	else if (phase == BH_PHASE_COMMAND)
-		moment = VM_MOMENT_COMMAND;
+		when = &m->moments[VM_MOMENT_COMMAND];
+	else if (phase == BH_PHASE_UNBOUNDED)
+		when = &m->unbounded;
 	else
 		return;
 	/* Several vCPUs may say it in the same instant. */
-	if (!__atomic_compare_exchange_n(&m->moments[moment], &never, now_ns(), false,
-					 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(when, &never, now_ns(), false, __ATOMIC_RELAXED,
+					 __ATOMIC_RELAXED))
 		return;
 	m->events.phase(m->events.ctx, phase);
 }

@@ -70,6 +70,7 @@ struct machine {
 	size_t text_len;
 
 	uint64_t moments[VM_MOMENT_COUNT]; /* relaxed atomics */
+	uint64_t unbounded;		   /* likewise: BH_PHASE_UNBOUNDED; 0: never */
 };
 
 /*

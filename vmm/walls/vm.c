@@ -172,6 +172,8 @@ static void on_message(void *ctx, uint32_t events)
 			w->init_seen = true;
 			vm_probe_stop(&w->probe);
 			w->events.ready(w->events.ctx);
+		} else if (msg.detail == BH_PHASE_UNBOUNDED && w->cfg->limits.pids) {
+			w->events.unbounded(w->events.ctx);
 		}
 		break;
 	case MONITOR_LOST:

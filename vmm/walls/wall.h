@@ -35,6 +35,9 @@ struct wall_console {
 struct wall_events {
 	/* The command's side is ready for input (init runs). */
 	void (*ready)(void *ctx);
+	/* Nothing keeps to --pids; with --best-effort only.  The guest says so:
+	 * it may be called at any time, or never. */
+	void (*unbounded)(void *ctx);
 	/* It is over.  Called once; *ending is the callee's to copy. */
 	void (*ended)(void *ctx, const struct ending *ending);
 	void *ctx;

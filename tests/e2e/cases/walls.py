@@ -62,6 +62,15 @@ def bound_of_processes_in_a_guest(t):
 def bound_of_processes_without_its_kernel(t):
     r = t.guest('echo ran', '--pids', '30', '--cmdline', 'cgroup_disable=pids')
     t.ended(r, 125, err=r'^bulkhead: .*--pids: this guest.s kernel counts no processes .*CONFIG_CGROUP_PIDS', out=b'')
+    r = t.guest('ls -d /sys/fs/cgroup/bulkhead; cat /proc/self/cgroup; echo ran', '--pids', '30', '--best-effort',
+                '--cmdline', 'cgroup_disable=pids', '--report', 'report')
+    t.ended(r, 0, err=r'^bulkhead: --best-effort: not enforced: --pids\n$')
+    t.same('what ran', r.out.decode().splitlines(),
+           ['ls: /sys/fs/cgroup/bulkhead: No such file or directory', '0::/', 'ran'])
+    t.same('the report', t.report('report')['limits'], {'not_enforced': ['--pids']})
+    r = t.guest('cat /sys/fs/cgroup/pids.max', '--pids', '30', '--best-effort', '--report', 'report')
+    t.ended(r, 0, err=r'^$', out=b'30\n')
+    t.same('the report', t.report('report')['limits'], {'pids': 30, 'not_enforced': []})
 
 
 @case()
