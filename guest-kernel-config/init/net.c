@@ -135,6 +135,25 @@ static int find_interface(int fd, const uint8_t mac[6], struct ifreq *ifr)
 	return 0;
 }
 
+/* A guest before this one may have had the address with another MAC: neighbours are
+ * told of ours when the interface goes up (ARP's announcement, RFC 5227; the
+ * unsolicited advertisement of RFC 4861, 7.2.6). */
+static void announce(const char *ifname, int family)
+{
+	char path[80];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s",
+		 family == AF_INET6 ? "ipv6/conf/" : "ipv4/conf/");
+	snprintf(path + strlen(path), sizeof(path) - strlen(path), "%.16s/%s", ifname,
+		 family == AF_INET6 ? "ndisc_notify" : "arp_notify");
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "1", 1) < 0)
+		note("the address of %s is not announced: %s", ifname, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
 static void configure_interface(int netlink, int inet, const struct params_net *net)
 {
 	const uint8_t *mac = net->mac;
@@ -148,6 +167,7 @@ static void configure_interface(int netlink, int inet, const struct params_net *
 		     mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 	/* The address first: it is announced when the interface goes up. */
 	if (net->address.family) {
+		announce(ifr.ifr_name, net->address.family);
 		r = add_address(netlink, index, net);
 		if (r < 0)
 			fail("cannot set the address of %s: %s", ifr.ifr_name, strerror(-r));
@@ -161,18 +181,6 @@ static void configure_interface(int netlink, int inet, const struct params_net *
 			fail("cannot set the default route by %s: %s", ifr.ifr_name, strerror(-r));
 	}
 	note("network interface %s is set up", ifr.ifr_name);
-}
-
-/* A guest before this one may have had the address with another MAC: neighbours are
- * told of ours (ARP's announcement, RFC 5227). */
-static void announce_addresses(void)
-{
-	int fd = open("/proc/sys/net/ipv4/conf/all/arp_notify", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, "1", 1) < 0)
-		note("addresses are not announced: %s", strerror(errno));
-	if (fd >= 0)
-		close(fd);
 }
 
 void net_configure(const struct params *p)
@@ -189,8 +197,6 @@ void net_configure(const struct params *p)
 	r = link_up(netlink, 1);
 	if (r < 0)
 		fail("cannot bring up lo: %s", strerror(-r));
-	if (p->net_count > 0)
-		announce_addresses();
 	for (size_t i = 0; i < p->net_count; i++)
 		configure_interface(netlink, inet, &p->net[i]);
 	close(netlink);

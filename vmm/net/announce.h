@@ -5,10 +5,11 @@
 #include <stdint.h>
 
 /*
- * Broadcast an ARP announcement (RFC 5227, 3) from the interface `ifname` with
- * that MAC address: a neighbour that knew `ip`, with or without a prefix length,
- * by another MAC address learns this one.  Nothing is sent for IPv6, whose
- * neighbours find out by themselves in some seconds.  Needs CAP_NET_RAW in the
+ * Send everybody an announcement from the interface `ifname` with that MAC
+ * address, for IPv4 ARP's (RFC 5227, 3), for IPv6 the unsolicited neighbour
+ * advertisement (RFC 4861, 7.2.6): a neighbour that knew `ip`, with or without a
+ * prefix length, by another MAC address learns this one.  An IPv6 address has to
+ * be the interface's already, and not tentative.  Needs CAP_NET_RAW in the
  * network namespace.  0 or -errno.
  */
 int announce_address(const char *ifname, const uint8_t mac[6], const char *ip);
