@@ -424,6 +424,9 @@ static void test_leftovers(void **state)
 	char damaged[] = "cgroup /sys/fs/cgroup/bulkhead-no-such\nnonsense\n";
 	char others[] = "cgroup /etc/bulkhead-x\ncgroup /sys/fs/cgroup/../bulkhead-x\n"
 			"cgroup /sys/fs/cgroup/system.slice\n";
+	char nowhere[] = "link bh01234567.0\n", behind[] = "link bh01234567.0 net:[1]x\n";
+	char gone[] = "link bh01234567.0 net:[1]\nnft bulkhead_01234567 net:[1]\n";
+	char here[LEFTOVERS_NETNS_MAX], text[LEFTOVERS_NETNS_MAX + 8];
 	char unknown[] = "moon full\n", fine[] = "cgroup /sys/fs/cgroup/bulkhead-no-such\n";
 	struct registration a;
 	struct instance_entry *all;
@@ -435,6 +438,14 @@ static void test_leftovers(void **state)
 	assert_non_null(strstr(e.text, "/sys/fs/cgroup/system.slice"));
 	assert_int_equal(leftovers_remove(unknown, &e), -EINVAL);
 	assert_int_equal(leftovers_remove(fine, &e), 0);
+	assert_int_equal(leftovers_remove(nowhere, &e), -EINVAL);
+	assert_int_equal(leftovers_remove(behind, &e), -EINVAL);
+	/* No network namespace has that number. */
+	assert_int_equal(leftovers_remove(gone, &e), 0);
+	assert_int_equal(leftovers_in_netns(here, sizeof(here), "lo", &e), 0);
+	snprintf(text, sizeof(text), "link %s\n", here);
+	assert_int_equal(leftovers_remove(text, &e), -EINVAL);
+	assert_string_equal(e.text, "lo is no interface of Bulkhead's");
 	/* by way of a directory */
 	assert_int_equal(take("a", &a), 0);
 	assert_int_equal(registration_note(&a, "cgroup", "/sys/fs/cgroup/bulkhead-1", NULL), 0);

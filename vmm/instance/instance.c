@@ -24,6 +24,7 @@
 #include "vmm/instance/caretaker.h"
 #include "vmm/instance/control.h"
 #include "vmm/instance/ending.h"
+#include "vmm/instance/leftovers.h"
 #include "vmm/instance/limits.h"
 #include "vmm/instance/registry.h"
 #include "vmm/instance/relay.h"
@@ -337,6 +338,14 @@ static int publish(struct instance *in, struct err *e)
 
 /* --- its ports on bridges --- */
 
+static int note_port(const struct instance *in, const char *kind, const char *name, struct err *e)
+{
+	char value[LEFTOVERS_NETNS_MAX];
+	int r = leftovers_in_netns(value, sizeof(value), name, e);
+
+	return r < 0 ? r : registration_note(&in->registration, kind, value, e);
+}
+
 static int make_ports(struct instance *in, struct err *e)
 {
 	const struct run_config *cfg = in->cfg;
@@ -353,9 +362,9 @@ static int make_ports(struct instance *in, struct err *e)
 	tables_name(tables, cfg);
 	for (size_t i = 0; r == 0 && i < cfg->nnets; i++)
 		if (cfg->net[i].kind == NET_BRIDGE)
-			r = registration_note(&in->registration, "link", cfg->net[i].ifname, e);
+			r = note_port(in, "link", cfg->net[i].ifname, e);
 	if (r == 0)
-		r = registration_note(&in->registration, "nft", tables, e);
+		r = note_port(in, "nft", tables, e);
 	if (r < 0)
 		return r;
 	in->ports = true;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "vmm/base/util.h"
+#include "vmm/jail/netns.h"
 #include "vmm/net/ports.h"
 
 #define CGROUPS	      "/sys/fs/cgroup/"
@@ -60,11 +61,59 @@ static int remove_cgroup(const char *path, struct err *e)
 	return 0;
 }
 
+/* "NAME net:[NUMBER]", from leftovers_in_netns(): in that network namespace, which
+ * need not be ours.  Whatever was in one that is gone is gone with it; another
+ * that has its number by now has nothing of that name. */
+static int remove_in_netns(const char *value, int (*remove_named)(const char *name, struct err *e),
+			   struct err *e)
+{
+	unsigned long long id = 0;
+	uint64_t own = 0;
+	char name[32];
+	int n = 0, fd, home, r;
+
+	if (sscanf(value, "%31s net:[%llu]%n", name, &id, &n) != 2 || value[n])
+		return err_set(e, EINVAL, "its file %s names something without its namespace",
+			       LEFTOVERS_FILE);
+	r = netns_id(&own, e);
+	if (r < 0 || own == id)
+		return r < 0 ? r : remove_named(name, e);
+	fd = netns_find(id);
+	if (fd < 0)
+		return 0;
+	home = netns_enter(fd, "that it was in", e);
+	close(fd);
+	if (home < 0)
+		return home;
+	r = remove_named(name, e);
+	return netns_leave(home, r < 0 ? NULL : e) < 0 && r == 0 ? -EIO : r;
+}
+
+static int remove_link(const char *value, struct err *e)
+{
+	return remove_in_netns(value, ports_remove_link, e);
+}
+
+static int remove_tables(const char *value, struct err *e)
+{
+	return remove_in_netns(value, ports_remove_tables, e);
+}
+
 static const struct leftover_kind kinds[] = {
 	{ "cgroup", remove_cgroup },
-	{ "link", ports_remove_link },
-	{ "nft", ports_remove_tables },
+	{ "link", remove_link },
+	{ "nft", remove_tables },
 };
+
+int leftovers_in_netns(char *out, size_t size, const char *name, struct err *e)
+{
+	uint64_t id;
+	int r = netns_id(&id, e);
+
+	if (r == 0)
+		snprintf(out, size, "%s net:[%llu]", name, (unsigned long long)id);
+	return r;
+}
 
 const struct leftover_kind *leftover_kind_find(const char *name)
 {

@@ -10,6 +10,8 @@
 #ifndef INSTANCE_LEFTOVERS_H
 #define INSTANCE_LEFTOVERS_H
 
+#include <stddef.h>
+
 #include "vmm/base/err.h"
 
 #define LEFTOVERS_FILE	   "left"
@@ -21,8 +23,13 @@ struct leftover_kind {
 	int (*remove)(const char *value, struct err *e);
 };
 
-/* The kinds that there are. */
+/* The kinds that there are: "cgroup" with a path, "link" and "nft" with a name of
+ * this network namespace, from leftovers_in_netns(). */
 const struct leftover_kind *leftover_kind_find(const char *name);
+
+/* What to note for `name`: in `out`, of LEFTOVERS_NETNS_MAX bytes.  0 or -errno. */
+#define LEFTOVERS_NETNS_MAX 64
+int leftovers_in_netns(char *out, size_t size, const char *name, struct err *e);
 
 /*
  * Remove all that the text names, the last first; it is changed.  0, or the

@@ -1,6 +1,7 @@
 /* netns.c - see netns.h; network_namespaces(7). */
 #include "vmm/jail/netns.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
 #include <sched.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "vmm/base/util.h"
 
@@ -55,6 +57,99 @@ int netns_leave(int home, struct err *e)
 		r = err_errno(e, "come back from a network namespace");
 	close(home);
 	return r;
+}
+
+/* --- by number --- */
+
+int netns_id(uint64_t *ret, struct err *e)
+{
+	struct stat st;
+
+	if (stat("/proc/self/ns/net", &st) < 0)
+		return err_errno(e, "find out which network namespace this is");
+	*ret = st.st_ino;
+	return 0;
+}
+
+/* The fd if that is it, or -1. */
+static int open_if(const char *path, uint64_t id)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != id ||
+	    ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+		return -1;
+	return take_fd(&fd);
+}
+
+/* proc_pid_mountinfo(5): blanks and backslashes of a path are octal there. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; to++) {
+		unsigned int c;
+		int n = 0;
+
+		if (sscanf(from, "\\%3o%n", &c, &n) == 1 && n == 4) {
+			*to = (char)c;
+			from += n;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+static int find_mounted(uint64_t id)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	_cleanup_free_ char *line = NULL;
+	char root[64], *path;
+	size_t size = 0;
+	int fd = -1;
+
+	snprintf(root, sizeof(root), " net:[%llu] ", (unsigned long long)id);
+	while (f && fd < 0 && getline(&line, &size, f) > 0) {
+		path = strstr(line, root);
+		if (!path)
+			continue;
+		path += strlen(root);
+		path[strcspn(path, " ")] = '\0';
+		unescape(path);
+		fd = open_if(path, id);
+	}
+	if (f)
+		fclose(f);
+	return fd;
+}
+
+static int find_of_a_process(uint64_t id)
+{
+	DIR *list = opendir("/proc");
+	char path[300];
+	struct dirent *d;
+	int fd = -1;
+
+	while (list && fd < 0 && (d = readdir(list))) {
+		if (d->d_name[0] < '1' || d->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/ns/net", d->d_name);
+		fd = open_if(path, id);
+	}
+	if (list)
+		closedir(list);
+	return fd;
+}
+
+int netns_find(uint64_t id)
+{
+	int fd = find_mounted(id);
+
+	if (fd < 0)
+		fd = find_of_a_process(id);
+	return fd < 0 ? -ENOENT : fd;
 }
 
 int netns_sysfs(struct err *e)

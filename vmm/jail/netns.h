@@ -5,6 +5,8 @@
 #ifndef JAIL_NETNS_H
 #define JAIL_NETNS_H
 
+#include <stdint.h>
+
 #include "vmm/base/err.h"
 
 /*
@@ -22,6 +24,19 @@ int netns_enter(int fd, const char *where, struct err *e);
 
 /* Come back; `home`, from netns_enter(), is closed.  0 or -errno. */
 int netns_leave(int home, struct err *e);
+
+/*
+ * Which one the calling thread is in: the number that /proc/PID/ns/net has, and
+ * that another namespace may get once this one is gone.  0 or -errno.
+ */
+int netns_id(uint64_t *ret, struct err *e);
+
+/*
+ * Open the namespace of that number where this process can see it: mounted, as
+ * ip-netns(8) and container engines keep them, or some process's.  The fd, the
+ * caller's; -ENOENT: there is none any more, as far as can be seen.
+ */
+int netns_find(uint64_t id);
 
 /*
  * A sysfs of the namespace that the calling thread is in, read-only and mounted
