@@ -20,6 +20,8 @@
  *      console=terminal   the console is the user's terminal: cooked mode,
  *                         controlling terminal of CMD
  *      console=stream     raw both ways; what arrives is the stream below
+ *      input=none         (console=stream only) the command's standard input is
+ *                         at its end, and nothing comes from the host
  *      verbose=1          init may tell what it does
  *      rows=N cols=N term=NAME      (console=terminal only)
  *      hostname=NAME

@@ -88,6 +88,18 @@ static int set_root(struct parser *ps, const char *value)
 	return wrong(ps, "root=%.40s is not one of overlay, rw, ro, none", value);
 }
 
+static int set_input(struct parser *ps, const char *value)
+{
+	int r = once(ps, ps->p->no_input, "input");
+
+	if (r < 0)
+		return r;
+	if (strcmp(value, "none") != 0)
+		return wrong(ps, "input=%.40s is not none", value);
+	ps->p->no_input = true;
+	return 0;
+}
+
 static int set_verbose(struct parser *ps, const char *value)
 {
 	int r = once(ps, ps->seen_verbose, "verbose");
@@ -345,7 +357,7 @@ static const struct {
 	{ "hostname", set_hostname }, { "root", set_root },	  { "init", set_init },
 	{ "arg", add_arg },	      { "env", add_env },	  { "workdir", set_workdir },
 	{ "net", add_net },	      { "dns", add_dns },	  { "pids", set_pids },
-	{ "disk", add_disk },
+	{ "disk", add_disk },	      { "input", set_input },
 };
 
 static int parse_record(struct parser *ps, const char *record)
@@ -382,6 +394,8 @@ static int check_whole(struct parser *ps)
 		return wrong(ps, "there is neither a command nor init=image");
 	if (p->console == PARAMS_CONSOLE_STREAM && (p->rows || p->cols || p->term))
 		return wrong(ps, "rows, cols and term belong to console=terminal");
+	if (p->console == PARAMS_CONSOLE_TERMINAL && p->no_input)
+		return wrong(ps, "input=none belongs to console=stream");
 	/* Nobody would take the escapes out of the image's init's input. */
 	if (p->console == PARAMS_CONSOLE_STREAM && p->image_init)
 		return wrong(ps, "init=image needs console=terminal");

@@ -58,6 +58,7 @@ struct params {
 	bool verbose;
 	bool image_init;
 	enum params_console console;
+	bool no_input; /* the command's standard input is at its end */
 	enum params_root root;
 	uint16_t rows, cols;   /* 0: not given */
 	uint32_t pids;	       /* 0: no bound */

@@ -48,6 +48,12 @@ void pump_init(struct pump *pump, int tty, int input, int output, pid_t group)
 	set_nonblocking(output);
 }
 
+void pump_end_input(struct pump *pump)
+{
+	pump->eof = true;
+	close_end(&pump->input);
+}
+
 /* After the end of the input, or without a reader, data goes nowhere. */
 static void store_input(struct pump *pump, const uint8_t *data, size_t len)
 {

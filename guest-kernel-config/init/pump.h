@@ -40,6 +40,9 @@ struct pump {
 /* Takes over both pipe ends and makes them non-blocking. */
 void pump_init(struct pump *pump, int tty, int input, int output, pid_t group);
 
+/* Nothing will come: the command's standard input is at its end now. */
+void pump_end_input(struct pump *pump);
+
 /* Fills what to wait for; entries without a purpose have fd -1. */
 void pump_prepare(const struct pump *pump, struct pollfd fds[PUMP_POLL_FDS]);
 

@@ -255,6 +255,8 @@ static void start_on_stream(struct run *run)
 		return;
 	run->pump = &pump;
 	pump_init(&pump, run->tty, in[1], out[0], run->command);
+	if (run->p->no_input)
+		pump_end_input(&pump);
 }
 
 __attribute__((noreturn)) static void finish(struct run *run)

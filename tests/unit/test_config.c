@@ -581,7 +581,7 @@ static void test_guest_params(void **state)
 		{ RUN_SET_VERBOSE, "", NULL },	  END
 	};
 	const struct guest_terminal stream = { 0 };
-	const struct guest_terminal terminal = { true, 24, 80, "xterm" };
+	const struct guest_terminal terminal = { true, 24, 80, "xterm", false };
 	struct run_config cfg;
 	struct err e;
 	char *text;
@@ -620,7 +620,7 @@ static void test_strange_terminal(void **state)
 	(void)state;
 	assert_int_equal(check(&cfg, set, "ls", &e), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(terms); i++) {
-		struct guest_terminal t = { true, 70000, 80, terms[i] };
+		struct guest_terminal t = { true, 70000, 80, terms[i], false };
 		char *text = records(&cfg, &t);
 
 		assert_null(strstr(text, "term="));

@@ -211,6 +211,10 @@ static void test_twice(void **state)
 {
 	(void)state;
 	REFUSE(COMMAND "console=stream\0", "console is given twice");
+	REFUSE(COMMAND "input=none\0input=none\0", "input is given twice");
+	REFUSE(COMMAND "input=some\0", "input=some");
+	REFUSE("version=1\0console=terminal\0root=ro\0arg=x\0input=none\0",
+	       "belongs to console=stream");
 	REFUSE(COMMAND "root=rw\0", "root is given twice");
 	REFUSE(COMMAND "verbose=0\0verbose=0\0", "verbose is given twice");
 	REFUSE(COMMAND "workdir=/\0workdir=/\0", "workdir is given twice");

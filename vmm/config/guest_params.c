@@ -77,8 +77,10 @@ static int put_console(struct guest_params *p, const struct run_config *cfg,
 {
 	int r;
 
-	if (guest_params_stream(cfg, t))
-		return put(p, "console", "stream", e);
+	if (guest_params_stream(cfg, t)) {
+		r = put(p, "console", "stream", e);
+		return r == 0 && t->no_input ? put(p, "input", "none", e) : r;
+	}
 	r = put(p, "console", "terminal", e);
 	if (r < 0)
 		return r;

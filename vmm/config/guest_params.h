@@ -16,6 +16,7 @@ struct guest_terminal {
 	bool is_terminal;
 	unsigned int rows, cols; /* 0: not known */
 	const char *term;	 /* the value of TERM, or NULL */
+	bool no_input;		 /* of a console that is no terminal: none will come */
 };
 
 struct guest_params {
