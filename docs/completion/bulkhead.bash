@@ -65,7 +65,7 @@ _bulkhead() {
 	net:--allow) return ;;
 	net:--deny) return ;;
 	compare:--suite) _bulkhead_words 'quick full'; return ;;
-	compare:--walls) _bulkhead_words 'none process vm crun runc bwrap'; return ;;
+	compare:--walls) _bulkhead_words 'none process vm crun runc bwrap qemu'; return ;;
 	compare:--runs) return ;;
 	compare:--rootfs) _bulkhead_files -d ''; return ;;
 	compare:--seed) return ;;

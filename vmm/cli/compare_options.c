@@ -25,14 +25,14 @@ static const struct option options[] = {
 		.name = "walls",
 		.arg = "LIST",
 		.complete = COMPLETE_VALUES,
-		.values = "none process vm crun runc bwrap",
+		.values = "none process vm crun runc bwrap qemu",
 		.help = "what to run it behind, separated by commas:\n"
-			"none, process, vm, crun, runc, bwrap\n"
+			"none, process, vm, crun, runc, bwrap, qemu\n"
 			"(default: Bulkhead's own, and the others found)",
 		.man = "The walls, separated by commas:\n"
 		       ".Cm none , process , vm ,\n"
 		       "which are Bulkhead's own, and\n"
-		       ".Cm crun , runc , bwrap .\n"
+		       ".Cm crun , runc , bwrap , qemu .\n"
 		       "The default is Bulkhead's own and the others that are installed.",
 		.setting = SET_WALLS,
 	},

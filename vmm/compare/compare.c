@@ -200,7 +200,7 @@ static int run_networked(struct campaign *k, const struct measure_request *reque
 	return run_around(k, measure_networked, &n, &k->got->interrupted, e);
 }
 
-static int run_once(struct campaign *k, const struct work *w, size_t wall, struct err *e)
+static int start_once(struct campaign *k, const struct work *w, size_t wall, struct err *e)
 {
 	struct measure_request request = { .limit_ns = RUN_LIMIT_NS, .memory = w->memory };
 	_cleanup_free_ struct wall_command *command = calloc(1, sizeof(*command));
@@ -215,6 +215,14 @@ static int run_once(struct campaign *k, const struct work *w, size_t wall, struc
 	if (w->network)
 		return run_networked(k, &request, e);
 	return measure_run(k->signal_fd, &request, k->got, e);
+}
+
+static int run_once(struct campaign *k, const struct work *w, size_t wall, struct err *e)
+{
+	int r = start_once(k, w, wall, e);
+
+	k->got->status = wall_command_status(k->c->wall[wall].name, k->got->status, k->got->errors);
+	return r;
 }
 
 static struct compare_row *row_of(struct campaign *k, const struct work *w,
@@ -321,7 +329,12 @@ static void try_wall(struct campaign *k, size_t i)
 	struct err why = { "" };
 
 	progress_text(&k->progress, "trying", wall->name);
-	if (run_once(k, &k->work[0], i, &why) < 0)
+	/* QEMU would stand still at the first instruction that this KVM lacks. */
+	if (wall_command_is_machine(wall->name) && !wall_command_is_ours(wall->name) &&
+	    k->c->host.no_linux)
+		snprintf(wall->problem, sizeof(wall->problem),
+			 "no guest runs Linux on this host: 'bulkhead doctor' says why");
+	else if (run_once(k, &k->work[0], i, &why) < 0)
 		snprintf(wall->problem, sizeof(wall->problem), "%.300s", why.text);
 	else if (failed(k, &k->work[0]))
 		describe_failure(k, wall->problem, sizeof(wall->problem));
@@ -452,7 +465,7 @@ static int trace(void *ctx, struct err *e)
 static int trace_once(struct campaign *k, const struct work *w, size_t wall,
 		      struct surface_functions *functions, struct err *e)
 {
-	bool machine = strcmp(k->c->wall[wall].name, "vm") == 0, interrupted = false;
+	bool machine = wall_command_is_machine(k->c->wall[wall].name), interrupted = false;
 	_cleanup_free_ struct wall_command *command = calloc(1, sizeof(*command));
 	/* With a report the monitor keeps KVM's statistics. */
 	const char *const reported[] = { "--report", "/dev/null", NULL };
@@ -460,6 +473,7 @@ static int trace_once(struct campaign *k, const struct work *w, size_t wall,
 		.order = { .command = w->command,
 			   .n = w->n,
 			   .machine = machine,
+			   .alone = machine && !wall_command_is_ours(k->c->wall[wall].name),
 			   .functions = functions,
 			   .limit_ns = RUN_LIMIT_NS },
 		.surface = &k->c->surface[wall],
@@ -468,7 +482,7 @@ static int trace_once(struct campaign *k, const struct work *w, size_t wall,
 
 	if (!command)
 		return err_set(e, ENOMEM, "no memory");
-	k->setup.options = machine ? reported : NULL;
+	k->setup.options = machine ? reported : NULL; /* Bulkhead's own take them */
 	r = make_command(k, w, wall, w->command, w->n, command, e);
 	k->setup.options = NULL;
 	if (r < 0)
@@ -565,7 +579,8 @@ static int choose_walls(struct campaign *k, struct err *e)
 		if (!wall_command_names[known])
 			return err_set(
 				e, EINVAL,
-				"there is no wall '%.32s': none, process, vm, crun, runc, bwrap",
+				"there is no wall '%.32s': none, process, vm, crun, runc, bwrap, "
+				"qemu",
 				name);
 		if (comparison_wall(k->c, name) >= 0)
 			return err_set(e, EINVAL, "the wall %s is named twice", name);

@@ -70,7 +70,8 @@ struct compare_host {
 	char label[COMPARE_NAME];   /* "hardware", "software", "emulated (TCG)" */
 	char disk[COMPARE_NAME];    /* what the rows of "disk" are about; "" */
 	uint32_t cores;
-	double load; /* of one minute, before */
+	double load;   /* of one minute, before */
+	bool no_linux; /* as a guest, says doctor; no report has it */
 };
 
 struct comparison {

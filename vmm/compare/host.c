@@ -70,6 +70,7 @@ static void ask_doctor(const char *program, int signal_fd, struct compare_host *
 	text = json_string_value(json_object_get(report, "label"));
 	if (text)
 		printable(ret->label, sizeof(ret->label), text);
+	ret->no_linux = json_is_false(json_object_get(report, "linux"));
 	json_decref(report);
 }
 

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -37,6 +38,22 @@ static int set_up(int s, const char *name)
 	return ioctl(s, SIOCSIFFLAGS, &ifr);
 }
 
+/* A tap that stays when nobody has it open.  Where none can be made who asks for
+ * it says so. */
+static void make_tap(int s)
+{
+	_cleanup_close_ int tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", NETWORK_TAP);
+	if (tun < 0 || ioctl(tun, TUNSETIFF, &ifr) < 0 || ioctl(tun, TUNSETPERSIST, 1UL) < 0)
+		return;
+	ifr.ifr_ifindex = (int)if_nametoindex(NETWORK_TAP);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", NETWORK_BRIDGE);
+	if (ioctl(s, SIOCBRADDIF, &ifr) == 0)
+		(void)set_up(s, NETWORK_TAP);
+}
+
 /* In a namespace that has nothing yet. */
 static int make_bridge(struct err *e)
 {
@@ -48,6 +65,7 @@ static int make_bridge(struct err *e)
 	    set_address(s, SIOCSIFNETMASK, NETWORK_BRIDGE, NETMASK) < 0 ||
 	    set_up(s, NETWORK_BRIDGE) < 0 || set_up(s, "lo") < 0)
 		return err_errno(e, "set up the bridge");
+	make_tap(s);
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 /* Of the addresses that RFC 2544 keeps for measurements. */
 #define NETWORK_HOST   "198.18.0.1"
 #define NETWORK_BRIDGE "bulkhead0"
+#define NETWORK_TAP    "bulkhead1" /* a port of it, for who cannot make one */
 #define NETWORK_OPTION "bridge=" NETWORK_BRIDGE ",ip=198.18.0.2/30" /* of --net */
 
 struct network {

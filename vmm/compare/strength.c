@@ -120,6 +120,7 @@ static int run_attempt(struct trial *t, const struct attempt *a, const char *wal
 	r = measure_run(t->signal_fd, &request, t->got, e);
 	if (r < 0 || t->got->interrupted)
 		return r;
+	t->got->status = wall_command_status(wall, t->got->status, t->got->errors);
 	seen = (struct strength_seen){ t->got->out, t->got->status, canaries_noticed(t->canaries) };
 	strength_judge(a,
 		       &(struct strength_host){ t->canaries->boot, space, t->canaries->secret,
@@ -136,7 +137,8 @@ static int run_attempt(struct trial *t, const struct attempt *a, const char *wal
  * group. */
 static bool would_be_held(const struct attempt *a, const char *wall)
 {
-	return a->kind != ATTEMPT_BOMB || strcmp(wall, "vm") == 0 || strcmp(wall, "process") == 0;
+	return a->kind != ATTEMPT_BOMB || wall_command_is_machine(wall) ||
+	       strcmp(wall, "process") == 0;
 }
 
 static struct compare_attempt *add_row(struct comparison *c, const struct attempt *a, struct err *e)

@@ -103,5 +103,7 @@ int surface_exits_read(pid_t pid, struct surface_exits *ret, struct err *e)
 	}
 	if (dir)
 		closedir(dir);
-	return r == -ENODATA ? err_set(e, ENODATA, "this KVM keeps no statistics of vCPUs") : r;
+	return r == -ENODATA
+		       ? err_set(e, ENODATA, "its monitor has not opened KVM's statistics of vCPUs")
+		       : r;
 }

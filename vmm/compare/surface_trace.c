@@ -157,7 +157,7 @@ static void on_confined(struct tracer *t, const struct task *task)
 	size_t part;
 	FILE *f;
 
-	if (tgid == t->root)
+	if (tgid == t->root && !t->order->alone)
 		return;
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)tgid);
 	f = fopen(path, "re");

@@ -23,7 +23,8 @@ struct surface_order {
 	const char *const *argv;    /* the whole command line; argv[0] is a path */
 	const char *const *command; /* what is to run behind the wall; arguments may follow there */
 	size_t n;
-	bool machine; /* a virtual machine of Bulkhead's */
+	bool machine; /* a virtual machine */
+	bool alone;   /* ... of one process, which is the wall's own program */
 	/* Instead of calls, filters and exits, the kernel functions that what is
 	 * facing enters, which runs freely then; or NULL. */
 	struct surface_functions *functions;

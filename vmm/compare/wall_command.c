@@ -10,6 +10,7 @@
 
 #include "vmm/compare/bundle.h"
 #include "vmm/compare/network.h"
+#include "vmm/compare/qemu.h"
 
 /* Bundles that are kept apart; as many may be in use at a time. */
 #define BUNDLES 64
@@ -17,11 +18,22 @@
 /* Where programs are looked for, on the host and in a root directory. */
 #define PATHS "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-const char *const wall_command_names[] = { "none", "process", "vm", "crun", "runc", "bwrap", NULL };
+const char *const wall_command_names[] = { "none", "process", "vm",   "crun",
+					   "runc", "bwrap",   "qemu", NULL };
 
 int wall_command_is_ours(const char *wall)
 {
 	return strcmp(wall, "none") == 0 || strcmp(wall, "process") == 0 || strcmp(wall, "vm") == 0;
+}
+
+bool wall_command_is_machine(const char *wall)
+{
+	return strcmp(wall, "vm") == 0 || strcmp(wall, "qemu") == 0;
+}
+
+int wall_command_status(const char *wall, int status, const char *errors)
+{
+	return strcmp(wall, "qemu") == 0 ? qemu_status(status, errors) : status;
 }
 
 int wall_command_search(const char *root, const char *name, char out[PATH_MAX])
@@ -37,14 +49,19 @@ int wall_command_search(const char *root, const char *name, char out[PATH_MAX])
 	return -ENOENT;
 }
 
+static const char *program_of(const char *wall)
+{
+	return strcmp(wall, "qemu") == 0 ? QEMU_PROGRAM : wall;
+}
+
 int wall_command_find(const char *wall, struct err *e)
 {
 	char path[PATH_MAX];
 
 	if (wall_command_is_ours(wall))
 		return 0;
-	if (wall_command_search("", wall, path) < 0)
-		return err_set(e, ENOENT, "%s is not installed", wall);
+	if (wall_command_search("", program_of(wall), path) < 0)
+		return err_set(e, ENOENT, "%s is not installed", program_of(wall));
 	return 0;
 }
 
@@ -91,7 +108,7 @@ static const char *found_at(const struct wall_setup *setup, const char *wall,
 		return NULL;
 	if (strcmp(wall, "none") == 0)
 		path = setup->disk->file;
-	if (strcmp(wall, "vm") == 0)
+	if (wall_command_is_machine(wall))
 		path = "/dev/vdb"; /* the first is the root file system */
 	snprintf(ret->found, sizeof(ret->found), "%s%s", setup->disk->prefix, path);
 	return ret->found;
@@ -125,6 +142,17 @@ static int make_container(const struct wall_setup *setup, const char *runtime,
 	snprintf(ret->name, sizeof(ret->name), "bulkhead-compare-%d-%u", (int)getpid(), serial);
 	add(ret, &at, ret->program, "run", "--bundle", ret->text, ret->name, NULL);
 	return 0;
+}
+
+static int make_qemu(const struct wall_setup *setup, const char *const *command, size_t n,
+		     unsigned int serial, struct wall_command *ret, struct err *e)
+{
+	const char *args[WALL_COMMAND_ARGS], *found = found_at(setup, "qemu", ret);
+
+	memcpy(args, command, n * sizeof(*args));
+	if (found)
+		args[n++] = found;
+	return qemu_make(setup, args, n, serial, ret, e);
 }
 
 static int make_bwrap(const struct wall_setup *setup, struct wall_command *ret, size_t *at,
@@ -191,10 +219,12 @@ int wall_command_make(const struct wall_setup *setup, const char *wall, const ch
 	if (n + 32 > WALL_COMMAND_ARGS)
 		return err_set(e, E2BIG, "a command of more than %d arguments",
 			       WALL_COMMAND_ARGS - 32);
-	if (setup->network && !wall_command_is_ours(wall))
+	if (setup->network && !wall_command_is_ours(wall) && strcmp(wall, "qemu") != 0)
 		return err_set(e, ENOTSUP, "%s is given no network here", wall);
 	if (setup->limits && strcmp(wall, "bwrap") == 0)
 		return err_set(e, ENOTSUP, "bwrap has no limits of its own");
+	if (strcmp(wall, "qemu") == 0)
+		return make_qemu(setup, command, n, serial, ret, e);
 	if (strcmp(wall, "crun") == 0 || strcmp(wall, "runc") == 0)
 		return make_container(setup, wall, command, n, serial, ret, e);
 	if (strcmp(wall, "bwrap") == 0)

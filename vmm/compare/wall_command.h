@@ -47,6 +47,8 @@ struct wall_setup {
 struct wall_command {
 	const char *argv[WALL_COMMAND_ARGS + 1]; /* ends in NULL */
 	char program[PATH_MAX], text[PATH_MAX], found[PATH_MAX + 16], name[64];
+	char options[6 * PATH_MAX]; /* arguments of qemu.h, one behind the other */
+	size_t options_len;
 };
 
 /* The walls that are known, ending in NULL; Bulkhead's own first. */
@@ -59,6 +61,13 @@ int wall_command_search(const char *root, const char *name, char out[PATH_MAX]);
 /* Is it one of Bulkhead's own? */
 int wall_command_is_ours(const char *wall);
 
+/* Does the command have a kernel of its own there? */
+bool wall_command_is_machine(const char *wall);
+
+/* The command's status behind that wall, of the exit status of the wall's program
+ * and of what it wrote to standard error; 125 to 127: the wall's failures. */
+int wall_command_status(const char *wall, int status, const char *errors);
+
 /* 0; -ENOENT and *e: this host does not have its program, or the wall is not
  * known. */
 int wall_command_find(const char *wall, struct err *e);
@@ -70,7 +79,7 @@ int wall_command_find(const char *wall, struct err *e);
  * With a disk, where the command finds it is one more argument; with the network
  * the host's address.
  * `network` means nothing to walls that are not Bulkhead's, nor `limits` to
- * bwrap: -ENOTSUP.
+ * bwrap, nor one on processor time to qemu: -ENOTSUP.
  * 0; -E2BIG, -ENOENT (not in the root directory) and what writing a bundle
  * gives, with *e.
  */

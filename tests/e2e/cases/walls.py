@@ -150,6 +150,34 @@ def suite_behind_three_walls(t):
         t.check('an interface is left', not name.startswith(('bh', 'bulkhead')), name)
 
 
+@case(limit=400, root=True)
+def qemu_compared(t):
+    """The same guest under QEMU: its output, its status, and what ends there."""
+    out = t.host('env', *(f'{k}={v}' for k, v in t.env.items()), t.bulkhead, 'compare', '--runs', '1',
+                 '--walls', 'none,vm,qemu', '--rootfs', t.rootfs, '--json', '-', '--',
+                 '/bin/sh', '-c', 'cat; echo x; exit 3')
+    report = json.loads(out)
+    # What its standard input and its status are is the same behind each.
+    t.same('problems', [w['problem'] for w in report['walls']], ['', '', ''])
+    t.same('failures', [w['failure'] for w in report['walls']], ['', '', ''])
+    for row in report['rows']:
+        t.same(row['quantity'], sorted(row['values']), ['none', 'qemu', 'vm'])
+    parts = report['surface']['walls']['qemu']['parts']
+    t.same('processes of qemu', [p['name'] for p in parts], ['qemu-system-x86'])
+    t.check('its filter', 200 < len(parts[0]['let_through']) < report['surface']['calls_known'], parts)
+
+
+@case(long=True, limit=1200, root=True)
+def suite_behind_qemu(t):
+    """Of the quick suite all that QEMU has no limit for is measured behind it too."""
+    t.host('env', *(f'{k}={v}' for k, v in t.env.items()), t.bulkhead, 'compare', '--runs', '1',
+           '--walls', 'qemu', '--json', 'report')
+    report = t.report('report')
+    t.same('problems', [w['problem'] for w in report['walls']], [''])
+    t.same('failures', [w['failure'] for w in report['walls']], [''])
+    t.same('missing', [row['quantity'] for row in report['rows'] if row['missing']], ['processor'])
+
+
 def network(t, *args):
     """tests/walls/network, where connections are followed on bridges and guests run."""
     out = t.host('env', f'BULKHEAD={t.bulkhead}', f'BULKHEAD_KERNEL={t.kernels}/vmlinux', f'{TREE}/tests/walls/network',
