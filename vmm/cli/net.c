@@ -10,6 +10,7 @@
 #include "vmm/config/net_rule.h"
 #include "vmm/config/run_config.h"
 #include "vmm/instance/registry.h"
+#include "vmm/jail/netns.h"
 #include "vmm/net/ports.h"
 #include "vmm/net/tables.h"
 
@@ -105,7 +106,8 @@ static int print_counts(const json_t *counts, bool json, struct err *e)
 	return cli_flush(e);
 }
 
-/* The tables of the running instance `name`. */
+/* The tables of the running instance `name`, which need not be in the network
+ * namespace that we were started in. */
 static int find_tables(const char *name, char out[TABLES_NAME_MAX], struct err *e)
 {
 	_cleanup_close_ int dir = named_open(name, e);
@@ -115,6 +117,8 @@ static int find_tables(const char *name, char out[TABLES_NAME_MAX], struct err *
 	if (dir < 0)
 		return dir;
 	r = registry_read(dir, &record, e);
+	if (r == 0)
+		r = netns_join(record.pid, e);
 	if (r == 0)
 		tables_name_of(out, record.uuid);
 	return r;

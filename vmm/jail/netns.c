@@ -71,6 +71,29 @@ int netns_id(uint64_t *ret, struct err *e)
 	return 0;
 }
 
+int netns_join(pid_t pid, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+	uint64_t own;
+	char path[64];
+	int r = netns_id(&own, e), home;
+
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	fd = netns_open(path, e);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) == 0 && st.st_ino == own)
+		return 0;
+	home = netns_enter(fd, path, e);
+	if (home < 0)
+		return home;
+	close(home);
+	return 0;
+}
+
 /* The fd if that is it, or -1. */
 static int open_if(const char *path, uint64_t id)
 {

@@ -6,6 +6,7 @@
 #define JAIL_NETNS_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "vmm/base/err.h"
 
@@ -24,6 +25,9 @@ int netns_enter(int fd, const char *where, struct err *e);
 
 /* Come back; `home`, from netns_enter(), is closed.  0 or -errno. */
 int netns_leave(int home, struct err *e);
+
+/* Go where the process `pid` is, for good, unless it is here.  0 or -errno. */
+int netns_join(pid_t pid, struct err *e);
 
 /*
  * Which one the calling thread is in: the number that /proc/PID/ns/net has, and
