@@ -19,9 +19,9 @@
 /* "NAME=..." has the name of "NAME=...". */
 static bool same_name(const char *a, const char *b)
 {
-	size_t len = strcspn(a, "=") + 1;
-
-	return strncmp(a, b, len) == 0;
+	while (*a && *a == *b && *a != '=')
+		a++, b++;
+	return *a == *b;
 }
 
 /* A later value of a name replaces an earlier one, in its place. */
@@ -90,7 +90,7 @@ static void exec_file(const char *file, char *const *argv, size_t argc, char **e
 
 int exec_in_path(char *const *argv, size_t argc, char **env)
 {
-	const char *name = argv[0], *path = get_env(env, "PATH=");
+	const char *name = argv[0];
 	char file[PATH_MAX];
 	int error = ENOENT;
 
@@ -98,7 +98,7 @@ int exec_in_path(char *const *argv, size_t argc, char **env)
 		exec_file(name, argv, argc, env);
 		return errno;
 	}
-	for (const char *dir = path; *name && dir;) {
+	for (const char *dir = get_env(env, "PATH="); *name && dir;) {
 		size_t len = strcspn(dir, ":");
 		/* An empty element is the working directory. */
 		int n = snprintf(file, sizeof(file), "%.*s%s%s", (int)len, dir, len ? "/" : "./",

@@ -34,13 +34,16 @@ EMPTY = "an empty C program"
 
 
 def own_mounts():
-    """crun refuses a host with both kinds of cgroup: hide one, from us only."""
+    """For us only: crun refuses a host with both kinds of cgroup, so one is hidden; and where each keeps what it
+    knows of its runs, /run, is a tmpfs, as on hosts. (Journalled, each directory costs a launch a third of a ms.)"""
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() != 0 or libc.unshare(CLONE_NEWNS):
         raise CannotRun("takes root, for a mount namespace in which crun runs")
     sh("mount", "--make-rprivate", "/")
     if os.path.ismount(UNIFIED):
         sh("umount", UNIFIED)
+    if sh("stat", "-fc", "%T", "/run").stdout.strip() != "tmpfs":
+        sh("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
 
 
 def crun_bundle(place, root):

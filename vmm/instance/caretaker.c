@@ -165,12 +165,13 @@ int caretaker_set_rate(struct caretaker *c, pid_t pid, uint64_t bps, struct err 
 int caretaker_finish(struct caretaker *c, json_t **ret_counts, struct err *e)
 {
 	const struct order order = { .end = true };
-	_cleanup_free_ char *answer = malloc(ANSWER_MAX + 1);
+	_cleanup_free_ char *answer = NULL;
 	int r;
 
 	*ret_counts = NULL;
 	if (c->sock < 0)
 		return 0;
+	answer = malloc(ANSWER_MAX + 1);
 	if (answer && ask(c, &order, answer)) {
 		r = take_answer(answer, ret_counts, e);
 		waitpid(c->pid, NULL, 0);

@@ -405,9 +405,11 @@ static int open_console(struct instance *in, struct wall_console *console, struc
 	int fd;
 
 	in->user_in = in->user_out = -1;
-	in->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (in->null_fd < 0)
-		return err_errno(e, "open /dev/null");
+	if (in->cfg->console != RUN_CONSOLE_STDIO) {
+		in->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (in->null_fd < 0)
+			return err_errno(e, "open /dev/null");
+	}
 	for (int i = 0; i < 3; i++)
 		console->std[i] = in->null_fd;
 	switch (in->cfg->console) {
@@ -431,6 +433,8 @@ static int open_console(struct instance *in, struct wall_console *console, struc
 		console->terminal = true;
 		console->term = getenv("TERM");
 		terminal_size(STDIN_FILENO, &console->rows, &console->cols);
+	} else if (in->ops->passes_files) {
+		return 0; /* nothing of them goes through us */
 	}
 	fd = relay_reopen(STDIN_FILENO, O_RDONLY);
 	in->user_in = fd >= 0 ? fd : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);

@@ -55,12 +55,10 @@ static void end(struct host_wall *w, enum ending_reason reason, int value, const
 
 static void take_message(struct host_wall *w, const struct init_msg *m)
 {
-	w->told = m->kind != INIT_STARTED && m->kind != INIT_FAILED;
+	w->told = m->kind != INIT_FAILED;
+	w->ready = m->ready;
+	w->started = m->started;
 	switch (m->kind) {
-	case INIT_STARTED:
-		w->ready = m->ready;
-		w->started = m->moment;
-		break;
 	case INIT_EXITED:
 		end(w, ENDING_EXITED, m->value & 0xff, "");
 		break;

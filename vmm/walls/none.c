@@ -46,6 +46,7 @@ static void none_free(struct wall *wall)
 const struct wall_ops wall_none = {
 	.name = "none",
 	.unconfined = true,
+	.passes_files = true,
 	.open = none_open,
 	HOST_WALL_OPS(none_start),
 	.free = none_free,

@@ -52,9 +52,9 @@ struct life {
 	pid_t command;
 	enum stage stage;
 	uint64_t deadline;
-	uint64_t ready; /* when set_up() was done */
-	int status;	/* of the command, see wait(2) */
-	bool has_ended; /* `status` is valid */
+	uint64_t ready, started; /* see struct init_msg */
+	int status;		 /* of the command, see wait(2) */
+	bool has_ended;		 /* `status` is valid */
 };
 
 /* What the command's process could not do before it became the command; all
@@ -70,11 +70,11 @@ static void tell_with_fd(const struct life *l, enum init_msg_kind kind, int valu
 	struct init_msg m = {
 		.kind = kind,
 		.value = value,
-		.moment = now_ns(),
 		.ready = l->ready,
+		.started = l->started,
 	};
 
-	snprintf(m.text, sizeof(m.text), "%s", text);
+	memccpy(m.text, text, '\0', sizeof(m.text) - 1);
 	/* Nobody listens any more: the socket's end is seen by the loop. */
 	fd_message_send(l->in->sock, &m, sizeof(m), fd);
 }
@@ -257,7 +257,7 @@ static int start_command(struct life *l)
 		r = run_command(l, env, &f);
 	free(env);
 	if (r == 0) {
-		tell(l, INIT_STARTED, 0, "");
+		l->started = now_ns();
 		return 0;
 	}
 	if (!f.exec_errno)

@@ -17,7 +17,6 @@
 
 enum init_msg_kind {
 	INIT_TERMINAL = 1,   /* the terminal's fd comes with it; not without one */
-	INIT_STARTED,	     /* the command's first instruction is next */
 	INIT_EXITED,	     /* value: the command's status */
 	INIT_SIGNALED,	     /* value: the signal that ended it */
 	INIT_NOT_FOUND,	     /* value: errno */
@@ -28,8 +27,10 @@ enum init_msg_kind {
 struct init_msg {
 	uint32_t kind;
 	int32_t value;
-	uint64_t moment; /* now_ns() */
-	uint64_t ready;	 /* when all was set up for the command; 0: not yet */
+	/* now_ns() when all was set up for the command, and when its first
+	 * instruction was next; 0: it has not come to that.  Nobody is woken to
+	 * be told that alone. */
+	uint64_t ready, started;
 	char text[ERR_TEXT_MAX];
 };
 

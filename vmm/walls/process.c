@@ -407,6 +407,7 @@ static struct wall *process_open(const struct run_config *cfg, const struct wall
 
 const struct wall_ops wall_process = {
 	.name = "process",
+	.passes_files = true,
 	.open = process_open,
 	HOST_WALL_OPS(process_start),
 	.net_pid = process_net_pid,

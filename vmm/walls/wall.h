@@ -46,8 +46,9 @@ struct wall_events {
 struct wall;
 
 struct wall_ops {
-	const char *name; /* as in --isolation */
-	bool unconfined;  /* there is nothing that a filter of the supervisor would guard */
+	const char *name;  /* as in --isolation */
+	bool passes_files; /* without a terminal the command has the user's files themselves */
+	bool unconfined;   /* there is nothing that a filter of the supervisor would guard */
 
 	/* Open and check everything that `cfg` names; `cfg` outlives the wall.
 	 * NULL and *e on failure. */
