@@ -102,7 +102,8 @@ void fail(const char *format, ...)
 	report_text(text);
 	if (!has_exit_device())
 		kernel_log(0, text);
-	report_end(BH_EXIT_FAILED, 0);
+	/* Our monitor has the text; another sees the code at the most. */
+	report_end(BH_EXIT_FAILED, 125);
 }
 
 void note(const char *format, ...)

@@ -190,11 +190,10 @@ static int make(const struct wall_setup *setup, const struct run_config *cfg, un
 		return r;
 	add(c, &n, "%s", c->program);
 	add_machine(c, &n, cfg);
-	/* Linux has the devices of this machine from the last to the first. */
+	add_disk(c, &n, image, "readonly=on", 0);
 	if (setup->disk)
 		add_disk(c, &n, setup->disk->file,
 			 setup->disk->direct ? "cache=none" : "aio=threads", 1);
-	add_disk(c, &n, image, "readonly=on", 0);
 	if (setup->network)
 		add_network(c, &n, &cfg->net[0]);
 	r = add_boot(setup, cfg, serial, c, &n, e);

@@ -29,7 +29,7 @@ int qemu_make(const struct wall_setup *setup, const char *const *command, size_t
  * The command's own status, of QEMU's exit status and of what it wrote to
  * standard error.  The guest's init writes it to QEMU's device isa-debug-exit,
  * which makes an odd number of it; a signal's number is not told from a status.
- * 125: QEMU itself failed.
+ * 125: QEMU itself failed, or the guest's init.
  */
 int qemu_status(int status, const char *errors);
 
