@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -60,6 +61,26 @@ static int limit(json_t *spec, const struct wall_limits *limits)
 	return r;
 }
 
+/* config-linux.md, "Namespaces". */
+static int join_network(json_t *spec, const char *netns)
+{
+	json_t *list = json_object_get(json_object_get(spec, "linux"), "namespaces"), *one;
+	int r = netns ? -1 : 0;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		const char *type = json_string_value(json_object_get(one, "type"));
+
+		if (!type || strcmp(type, "network") != 0)
+			continue;
+		json_object_del(one, "path"); /* the last bundle's */
+		if (netns)
+			r = json_object_set_new(one, "path", json_string(netns));
+	}
+	return r;
+}
+
 static int change(json_t *spec, const struct bundle *bundle)
 {
 	json_t *process = json_object_get(spec, "process"), *args = json_array();
@@ -72,6 +93,7 @@ static int change(json_t *spec, const struct bundle *bundle)
 	r |= json_object_set_new(process, "terminal", json_false());
 	r |= json_object_set_new(root, "readonly", json_boolean(!bundle->writable));
 	r |= limit(spec, bundle->limits);
+	r |= join_network(spec, bundle->netns);
 	return r | json_object_set_new(root, "path", json_string(bundle->root));
 }
 

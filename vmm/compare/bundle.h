@@ -16,6 +16,7 @@ struct bundle {
 	bool writable; /* the root */
 	const char *const *command;
 	size_t n;
+	const char *netns;		  /* a path, to be joined; NULL: one of its own */
 	const struct wall_limits *limits; /* or NULL */
 };
 

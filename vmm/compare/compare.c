@@ -647,6 +647,7 @@ static int prepare(struct campaign *k, struct err *e)
 	if (r < 0)
 		snprintf(k->no_network, sizeof(k->no_network), "there is no network: %.130s",
 			 why.text);
+	k->setup.peers = k->network.peers_path;
 	return 0;
 }
 
@@ -673,7 +674,7 @@ int compare_run(const struct compare_config *cfg, struct comparison *ret, struct
 	k->cfg = cfg;
 	k->c = ret;
 	k->got = got;
-	k->network = (struct network){ -1, -1 };
+	k->network = NETWORK_NONE;
 	stamp(ret, cfg->seed);
 	r = choose_walls(k, e);
 	if (r == 0)

@@ -13,11 +13,15 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "vmm/base/util.h"
 #include "vmm/compare/place.h"
+#include "vmm/net/tool.h"
 
-#define NETMASK "255.255.255.252"
+#define NETMASK "255.255.255.248"
+#define PORT	"bulkhead2" /* the end of the veth pair that is the bridge's */
+#define INSIDE	"eth0"
 
 static int set_address(int s, unsigned long request, const char *name, const char *text)
 {
@@ -38,6 +42,14 @@ static int set_up(int s, const char *name)
 	return ioctl(s, SIOCSIFFLAGS, &ifr);
 }
 
+static int add_port(int s, const char *name)
+{
+	struct ifreq ifr = { .ifr_ifindex = (int)if_nametoindex(name) };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", NETWORK_BRIDGE);
+	return ioctl(s, SIOCBRADDIF, &ifr);
+}
+
 /* A tap that stays when nobody has it open.  Where none can be made who asks for
  * it says so. */
 static void make_tap(int s)
@@ -48,9 +60,7 @@ static void make_tap(int s)
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", NETWORK_TAP);
 	if (tun < 0 || ioctl(tun, TUNSETIFF, &ifr) < 0 || ioctl(tun, TUNSETPERSIST, 1UL) < 0)
 		return;
-	ifr.ifr_ifindex = (int)if_nametoindex(NETWORK_TAP);
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", NETWORK_BRIDGE);
-	if (ioctl(s, SIOCBRADDIF, &ifr) == 0)
+	if (add_port(s, NETWORK_TAP) == 0)
 		(void)set_up(s, NETWORK_TAP);
 }
 
@@ -76,12 +86,62 @@ static int open_own(struct err *e)
 	return fd < 0 ? err_errno(e, "open /proc/self/ns/net") : fd;
 }
 
+/* From the bridge's namespace into the peers', where this process is then. */
+static int join_peers(const struct network *n, struct err *e)
+{
+	_cleanup_close_ int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char script[256];
+	const struct tool_call call = { .argv = (const char *const[]){ "ip", "-b", "-", NULL },
+					.package = "iproute2",
+					.input = script };
+	int r;
+
+	snprintf(script, sizeof(script),
+		 "link add " PORT " type veth peer name " INSIDE " netns %s\n", n->peers_path);
+	r = s < 0 ? err_errno(e, "socket") : tool_run(&call, e);
+	if (r < 0)
+		return r;
+	if (add_port(s, PORT) < 0 || set_up(s, PORT) < 0)
+		return err_errno(e, "set up the port for other walls");
+	if (setns(n->peers, CLONE_NEWNET) < 0)
+		return err_errno(e, "enter the network namespace of other walls");
+	return 0;
+}
+
+static int set_up_peers(struct err *e)
+{
+	_cleanup_close_ int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (s < 0 || set_address(s, SIOCSIFADDR, INSIDE, NETWORK_PEER) < 0 ||
+	    set_address(s, SIOCSIFNETMASK, INSIDE, NETMASK) < 0 || set_up(s, INSIDE) < 0 ||
+	    set_up(s, "lo") < 0)
+		return err_errno(e, "set up the network of other walls");
+	return 0;
+}
+
+/* Called in the bridge's namespace; leaves this process in either. */
+static int make_peers(struct network *n, struct err *e)
+{
+	int r;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return err_errno(e, "make a network namespace");
+	n->peers = open_own(e);
+	if (n->peers < 0)
+		return n->peers;
+	snprintf(n->peers_path, sizeof(n->peers_path), "/proc/%d/fd/%d", (int)getpid(), n->peers);
+	r = network_enter(n, e);
+	if (r == 0)
+		r = join_peers(n, e);
+	return r == 0 ? set_up_peers(e) : r;
+}
+
 int network_make(struct network *n, struct err *e)
 {
 	struct err left = { "" };
 	int r;
 
-	n->own = -1;
+	*n = NETWORK_NONE;
 	n->home = open_own(e);
 	if (n->home < 0)
 		return n->home;
@@ -91,6 +151,8 @@ int network_make(struct network *n, struct err *e)
 	r = make_bridge(e);
 	if (r == 0)
 		r = n->own = open_own(e);
+	if (r >= 0)
+		r = make_peers(n, e);
 	/* Who cannot come back must not go on: all that follows would be in
 	 * there too. */
 	if (network_leave(n, &left) < 0)
@@ -102,6 +164,8 @@ void network_release(struct network *n)
 {
 	close_fd(&n->home);
 	close_fd(&n->own);
+	close_fd(&n->peers);
+	n->peers_path[0] = '\0';
 }
 
 int network_enter(const struct network *n, struct err *e)

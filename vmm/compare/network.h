@@ -1,8 +1,9 @@
 /*
  * network.h - the host's side of the workload `network`: a bridge with an
- * address, in a network namespace of its own.
+ * address, in a network namespace of its own, and a namespace beside it for walls
+ * that can join one and make none.
  *
- * Nothing names that namespace but an open file of this process.  So nothing of
+ * Nothing names these namespaces but open files of this process.  So nothing of
  * it is to be seen on the host, nothing of the host's network is touched, and
  * when this process ends, however that comes, all of it is gone.
  */
@@ -16,11 +17,18 @@
 #define NETWORK_HOST   "198.18.0.1"
 #define NETWORK_BRIDGE "bulkhead0"
 #define NETWORK_TAP    "bulkhead1" /* a port of it, for who cannot make one */
-#define NETWORK_OPTION "bridge=" NETWORK_BRIDGE ",ip=198.18.0.2/30" /* of --net */
+#define NETWORK_OPTION "bridge=" NETWORK_BRIDGE ",ip=198.18.0.2/29" /* of --net */
+#define NETWORK_PEER   "198.18.0.3" /* of who joins the namespace `peers` */
 
 struct network {
 	int home, own; /* namespaces; -1: none */
+	/* One with an end of a veth pair whose other is a port of the bridge, for
+	 * walls that make no ports; -1: none. */
+	int peers;
+	char peers_path[64]; /* for other processes while this one lives, or "" */
 };
+
+#define NETWORK_NONE ((struct network){ .home = -1, .own = -1, .peers = -1 })
 
 /* Make it.  0; -EPERM without CAP_SYS_ADMIN; -errno, and *e.  To be released in
  * any case. */

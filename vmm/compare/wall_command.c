@@ -123,6 +123,7 @@ static int make_container(const struct wall_setup *setup, const char *runtime,
 				 .writable = setup->disk,
 				 .command = args,
 				 .n = n,
+				 .netns = setup->network ? setup->peers : NULL,
 				 .limits = setup->limits };
 	size_t at = 0;
 	int r;
@@ -134,7 +135,7 @@ static int make_container(const struct wall_setup *setup, const char *runtime,
 		     serial % BUNDLES) >= (int)sizeof(ret->text))
 		return err_set(e, ENAMETOOLONG, "%s", setup->scratch);
 	memcpy(args, command, n * sizeof(*args));
-	if (setup->disk)
+	if (found_at(setup, runtime, ret))
 		args[bundle.n++] = found_at(setup, runtime, ret);
 	r = bundle_write(ret->program, ret->text, &bundle, e);
 	if (r < 0)
@@ -158,12 +159,21 @@ static int make_qemu(const struct wall_setup *setup, const char *const *command,
 static int make_bwrap(const struct wall_setup *setup, struct wall_command *ret, size_t *at,
 		      struct err *e)
 {
+	char *net = ret->options + PATH_MAX;
+
 	if (wall_command_search("", "bwrap", ret->program) < 0)
 		return err_set(e, ENOENT, "bwrap is not installed");
+	/* It makes a network namespace or stays in the one where it is started. */
+	if (setup->network) {
+		if (wall_command_search("", "nsenter", ret->options) < 0)
+			return err_set(e, ENOENT, "nsenter is not installed");
+		snprintf(net, PATH_MAX, "--net=%s", setup->peers);
+		add(ret, at, ret->options, net, NULL);
+	}
 	add(ret, at, ret->program, "--unshare-all", "--die-with-parent", "--new-session",
 	    "--cap-drop", "ALL", "--hostname", "bulkhead", setup->disk ? "--bind" : "--ro-bind",
 	    root_of(setup), "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs",
-	    "/run", NULL);
+	    "/run", setup->network ? "--share-net" : NULL, NULL);
 	return 0;
 }
 
@@ -219,8 +229,6 @@ int wall_command_make(const struct wall_setup *setup, const char *wall, const ch
 	if (n + 32 > WALL_COMMAND_ARGS)
 		return err_set(e, E2BIG, "a command of more than %d arguments",
 			       WALL_COMMAND_ARGS - 32);
-	if (setup->network && !wall_command_is_ours(wall) && strcmp(wall, "qemu") != 0)
-		return err_set(e, ENOTSUP, "%s is given no network here", wall);
 	if (setup->limits && strcmp(wall, "bwrap") == 0)
 		return err_set(e, ENOTSUP, "bwrap has no limits of its own");
 	if (strcmp(wall, "qemu") == 0)

@@ -41,6 +41,7 @@ struct wall_setup {
 	const struct wall_limits *limits; /* or NULL */
 	const struct wall_disk *disk;	  /* or NULL */
 	bool network;			  /* that of network.h */
+	const char *peers;		  /* its namespace for other programs' walls, a path */
 	bool bounded; /* behind `process`, with limits on processes and memory */
 };
 
@@ -78,8 +79,7 @@ int wall_command_find(const char *wall, struct err *e);
  * program is taken out of the root directory, with the host's libraries.
  * With a disk, where the command finds it is one more argument; with the network
  * the host's address.
- * `network` means nothing to walls that are not Bulkhead's, nor `limits` to
- * bwrap, nor one on processor time to qemu: -ENOTSUP.
+ * `limits` mean nothing to bwrap, nor one on processor time to qemu: -ENOTSUP.
  * 0; -E2BIG, -ENOENT (not in the root directory) and what writing a bundle
  * gives, with *e.
  */
