@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "vmm/base/util.h"
+#include "vmm/compare/cold.h"
 #include "vmm/compare/crowd.h"
 #include "vmm/compare/disk.h"
 #include "vmm/compare/fio.h"
@@ -70,10 +71,12 @@ static int keep_outside(struct campaign *k, const struct work *w, size_t wall)
 				      (double)k->got->pss_bytes / (double)MIB)
 			       : 0;
 	if (k->got->first_byte_ns)
-		r = keep(k, name, &suite_first_byte, wall, (double)k->got->first_byte_ns / ms);
+		r = keep(k, name, w->cold ? &suite_cold_first_byte : &suite_first_byte, wall,
+			 (double)k->got->first_byte_ns / ms);
 	if (r == 0)
-		r = keep(k, name, &suite_exit, wall, (double)k->got->exit_ns / ms);
-	return r < 0 ? r : keep(k, name, &suite_cpu, wall, (double)k->got->cpu_ns / ms);
+		r = keep(k, name, w->cold ? &suite_cold_exit : &suite_exit, wall,
+			 (double)k->got->exit_ns / ms);
+	return r < 0 || w->cold ? r : keep(k, name, &suite_cpu, wall, (double)k->got->cpu_ns / ms);
 }
 
 /* The lines that a workload printed behind a wall that may be broken: only
@@ -210,6 +213,10 @@ static int start_once(struct campaign *k, const struct work *w, size_t wall, str
 	if (r < 0)
 		return r;
 	request.argv = command->argv;
+	if (w->cold)
+		r = cold_drop(&k->setup, k->c->wall[wall].name, w->command[0], command, e);
+	if (r < 0)
+		return r;
 	if (w->pair >= 0 && suite_pairs[w->pair].burn)
 		return run_pair(k, w, wall, &request, e);
 	if (w->network)
@@ -301,6 +308,10 @@ static int run_and_keep(struct campaign *k, const struct work *w, size_t wall, s
 	if (w->crowd >= 0)
 		return run_crowd(k, w, wall, e);
 	r = run_once(k, w, wall, e);
+	if (r < 0 && w->cold) { /* of the host's files, nothing that the wall does */
+		explain(k, w, wall, e->text);
+		return 0;
+	}
 	if (r < 0 && r != -ENOTRECOVERABLE &&
 	    (w->pair >= 0 || w->network)) { /* most likely the neighbour's: a row less */
 		note_failure(k, w, wall, e->text);
@@ -441,7 +452,8 @@ static bool has_surface(const struct campaign *k, const struct work *w)
 {
 	static const char *const callers[] = { "calls", "disk", "network" };
 
-	if (w->crowd >= 0 || w->pair >= 0 || w->quota || w->fio || (!w->workload && w->memory))
+	if (w->crowd >= 0 || w->pair >= 0 || w->quota || w->fio || w->cold ||
+	    (!w->workload && w->memory))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(callers); i++)
 		if (strcmp(work_name(w), callers[i]) == 0)

@@ -132,6 +132,11 @@ const struct suite_quantity suite_exit = { "start", "exit", "ms", false,
 					   "from before exec to the exit of what was started" };
 const struct suite_quantity suite_cpu = { "start", "processor time", "ms", false,
 					  "of everything that it created" };
+const struct suite_quantity suite_cold_first_byte = {
+	"start", "cold first byte", "ms", false, "the same, with the wall's files not in memory"
+};
+const struct suite_quantity suite_cold_exit = { "start", "cold exit", "ms", false,
+						"the same, with the wall's files not in memory" };
 const struct suite_quantity suite_memory = { "idle", "memory", "MiB", false,
 					     "highest sum of PSS of all its processes" };
 

@@ -77,4 +77,7 @@ extern const size_t suite_crowd_size[SUITE_CROWDS];
 /* What is measured from outside, of "start", "idle" and of a user's command. */
 extern const struct suite_quantity suite_first_byte, suite_exit, suite_cpu, suite_memory;
 
+/* The same of "start", with cold.h before it. */
+extern const struct suite_quantity suite_cold_first_byte, suite_cold_exit;
+
 #endif

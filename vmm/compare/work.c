@@ -46,6 +46,8 @@ static void add_plain(struct work *list, size_t *n, const struct suite_workload 
 {
 	struct work *w = add(list, n, workload, workload->name);
 
+	if (strcmp(workload->name, "start") == 0)
+		add(list, n, workload, workload->name)->cold = true;
 	w->memory = strcmp(workload->name, "idle") == 0;
 	w->disk = strcmp(workload->name, "disk") == 0;
 	w->network = strcmp(workload->name, "network") == 0;
@@ -127,7 +129,10 @@ size_t work_quantities(const struct work *w, const struct suite_quantity *ret[WO
 								&suite_cpu };
 	size_t n = 0;
 
-	if (w->crowd >= 0)
+	if (w->cold) {
+		ret[n++] = &suite_cold_first_byte;
+		ret[n++] = &suite_cold_exit;
+	} else if (w->crowd >= 0)
 		ret[n++] = &suite_crowd[w->crowd];
 	else if (w->memory)
 		ret[n++] = &suite_memory;
@@ -147,7 +152,7 @@ size_t work_quantities(const struct work *w, const struct suite_quantity *ret[WO
 
 uint32_t work_most_runs(const struct work *w, bool full)
 {
-	if (w->pair >= 0 || w->quota)
+	if (w->pair >= 0 || w->quota || w->cold)
 		return full ? MOST_RUNS : QUICK_PAIRS;
 	return w->memory || w->crowd >= 0 ? MOST_RUNS : UINT32_MAX;
 }

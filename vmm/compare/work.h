@@ -29,6 +29,7 @@ struct work {
 	const struct suite_fio *fio;	 /* or NULL */
 	bool disk;			 /* with a file of the host's as its disk */
 	bool network;			 /* with the host's side of network.h */
+	bool cold;			 /* after cold_drop() */
 };
 
 /* The works of a suite; those of fio, whose program that is, added to them; those
