@@ -74,7 +74,7 @@ static void a_machine(void **state)
 		       "/scratch/qemu-7.cpio");
 	assert_int_equal(access(PLACE "/scratch/qemu-7.cpio", R_OK), 0);
 	assert_null(strstr(text, "-netdev"));
-	assert_null(strstr(text, "d1"));
+	assert_null(strstr(text, "id=d1"));
 }
 
 static void a_disk_a_network_and_memory(void **state)
