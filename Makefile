@@ -105,8 +105,9 @@ $(B)/gen/guest-init: $(INIT_SRCS) $(INIT_HDRS)
 	$(Q)musl-gcc $(INIT_CFLAGS) $(INIT_SRCS) -o $@
 
 # The program that `bulkhead compare` runs behind every wall, likewise.
-WORKLOAD_SRCS := $(wildcard vmm/compare/workloads/*.c) vmm/image/sha256.c
-build/release/bulkhead-workload: $(WORKLOAD_SRCS) vmm/compare/workloads/workloads.h vmm/compare/disk_file.h
+WORKLOAD_SRCS := $(wildcard vmm/compare/workloads/*.c) vmm/compare/beats.c vmm/image/sha256.c
+build/release/bulkhead-workload: $(WORKLOAD_SRCS) vmm/compare/workloads/workloads.h vmm/compare/beats.h \
+		vmm/compare/disk_file.h
 	$(call say,MUSLCC,$@)
 	@mkdir -p $(@D)
 	$(Q)musl-gcc $(INIT_CFLAGS) -O2 $(WORKLOAD_SRCS) -o $@

@@ -4,8 +4,10 @@
  * is, while such a neighbour runs behind a wall of the same kind.
  *
  * Measured is from the moment for which it asked to the end of some 20
- * microseconds of work, of 500 moments.  What it does not show: a victim that
- * waits for a disk or a network, or one that has real-time priority.
+ * microseconds of work, of 500 moments in a row.  Those that went by while it
+ * was late count as well (beats.h), with the delay that they had by then; their
+ * own work is not done.  What it does not show: a victim that waits for a disk
+ * or a network, or one that has real-time priority.
  *
  * A neighbour says a byte when it begins and stops by itself: after 30 seconds,
  * and within the bounds below, which its processes share.
@@ -19,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vmm/compare/beats.h"
 #include "vmm/compare/workloads/workloads.h"
 
 #define MOMENTS	     500
@@ -33,7 +36,7 @@
 
 static int by_size(const void *a, const void *b)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
 	return (x > y) - (x < y);
 }
@@ -44,21 +47,22 @@ static void compute(unsigned int steps)
 		;
 }
 
-static void tell(const char *beside, const char *what, double us)
+static void tell(const char *beside, const char *what, uint64_t ns)
 {
 	char name[40] = "";
 
 	strncat(name, beside, 20);
 	strncat(name, what, 10);
-	workload_tell(name, us);
+	workload_tell(name, (double)ns / 1000);
 }
 
 static int victim(const char *beside)
 {
-	static double late[MOMENTS];
+	static uint64_t late[MOMENTS];
 	uint64_t at = workload_now();
+	size_t n = 0, taken;
 
-	for (int i = 0; i < MOMENTS; i++) {
+	for (; n < MOMENTS; n += taken) {
 		struct timespec t;
 
 		at += PERIOD_NS;
@@ -66,11 +70,8 @@ static int victim(const char *beside)
 		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
 			;
 		compute(STEPS);
-		late[i] = (double)(workload_now() - at) / 1000;
-		/* Moments that have gone by meanwhile are not waited for: one
-		 * long delay counts once. */
-		while (workload_now() > at + PERIOD_NS)
-			at += PERIOD_NS;
+		taken = beats_of_delay(workload_now() - at, PERIOD_NS, &late[n], MOMENTS - n);
+		at += (taken - 1) * PERIOD_NS;
 	}
 	qsort(late, MOMENTS, sizeof(late[0]), by_size);
 	tell(beside, "-p50", late[MOMENTS / 2]);
