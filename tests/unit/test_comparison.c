@@ -263,6 +263,10 @@ static void bad_reports(void **state)
 	refuse("\"process\": [", "\"other\": [", "not in the list");
 	refuse("\"missing\": {}", "\"missing\": {\"a\": \"b\"}", "not in the list");
 	refuse("\"missing\": {}", "\"missing\": {\"vm\": 1}", "'vm' is missing, or no text");
+	refuse("\"ends\": []", "\"ends\": 1", "'ends' is no list");
+	refuse("\"ends\": []", "\"ends\": [1, 2, 3, 4, 5]", "of at most 4");
+	refuse("\"ends\": []", "\"ends\": [{\"times\": 1}]", "'text' is missing");
+	refuse("\"ends\": []", "\"ends\": [{\"text\": \"a\", \"times\": -1}]", "'times'");
 	refuse("100.0", "-1", "no positive number");
 	refuse("100.0", "\"x\"", "no positive number");
 	refuse("\"seed\": 7", "\"seed\": \"7\"", "'seed'");
@@ -294,6 +298,46 @@ static void table_fits(void **state)
 		if (strlen(line) > 100)
 			fail_msg("%zu columns: %s", strlen(line), line);
 	free(text);
+	comparison_release(&c);
+}
+
+/* How often who died is counted, kept and told; what older reports lack is none. */
+static void ends_are_told(void **state)
+{
+	struct comparison c, back;
+	char *first, *second, *at, number[] = "end 0";
+
+	(void)state;
+	fill(&c);
+	comparison_end(&c.wall[1], "it <died>");
+	comparison_end(&c.wall[1], "it <died>");
+	comparison_end(&c.wall[1], "it lived");
+	for (; number[4] < '9'; number[4]++)
+		comparison_end(&c.wall[2], number);
+	assert_int_equal(c.wall[1].nends, 2);
+	assert_int_equal(c.wall[2].nends, COMPARE_ENDS);
+	first = written(&c, 't');
+	assert_non_null(strstr(first, "process, past its memory: it <died> (2 runs)"));
+	assert_non_null(strstr(first, "process, past its memory: it lived (1 run)"));
+	free(first);
+	first = written(&c, 'h');
+	assert_non_null(strstr(first, "<li>process: it &lt;died&gt; (2 runs)</li>"));
+	free(first);
+	first = written(&c, 'j');
+	assert_int_equal(read_text(first, &back, NULL), 0);
+	second = written(&back, 'j');
+	assert_string_equal(first, second);
+	comparison_release(&back);
+	while ((at = strstr(first, "\"ends\"")) != NULL)
+		memcpy(at, "\"were\"", strlen("\"were\""));
+	assert_int_equal(read_text(first, &back, NULL), 0);
+	assert_int_equal(back.wall[1].nends, 0);
+	free(first);
+	first = written(&back, 'h');
+	assert_null(strstr(first, "who dies"));
+	free(first);
+	free(second);
+	comparison_release(&back);
 	comparison_release(&c);
 }
 
@@ -370,6 +414,7 @@ int main(void)
 		cmocka_unit_test(attempts_read_back),
 		cmocka_unit_test(bad_reports),
 		cmocka_unit_test(table_fits),
+		cmocka_unit_test(ends_are_told),
 		cmocka_unit_test(reasons_are_told),
 		cmocka_unit_test(page_escapes),
 		cmocka_unit_test(emulated_is_labelled),

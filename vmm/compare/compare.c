@@ -17,6 +17,7 @@
 #include "vmm/compare/network.h"
 #include "vmm/compare/place.h"
 #include "vmm/compare/progress.h"
+#include "vmm/compare/quota_end.h"
 #include "vmm/compare/statistics.h"
 #include "vmm/compare/strength.h"
 #include "vmm/compare/suite.h"
@@ -299,14 +300,32 @@ static int keep_figures(struct campaign *k, const struct work *w, size_t wall, s
 	return keep_lines(k, w, wall, ret_n);
 }
 
+/* Of a memory limit: who died.  Before its lines are taken apart. */
+static void keep_end(struct campaign *k, size_t wall, uint64_t kills_before)
+{
+	uint64_t kills = 0;
+	bool known = quota_end_kills(QUOTA_END_COUNTERS, &kills);
+	struct quota_end_run run = { .out = k->got->out,
+				     .status = k->got->status,
+				     .machine = wall_command_is_machine(k->c->wall[wall].name),
+				     .host_kills = known && kills > kills_before };
+	char text[COMPARE_END];
+
+	if (!k->got->timed_out && quota_end_tell(&run, text))
+		comparison_end(&k->c->wall[wall], text);
+}
+
 static int run_and_keep(struct campaign *k, const struct work *w, size_t wall, struct err *e)
 {
 	char text[COMPARE_TEXT];
+	uint64_t kills = UINT64_MAX; /* of the host's kernel, before */
 	size_t n = 0;
 	int r;
 
 	if (w->crowd >= 0)
 		return run_crowd(k, w, wall, e);
+	if (w->quota)
+		quota_end_kills(QUOTA_END_COUNTERS, &kills);
 	r = run_once(k, w, wall, e);
 	if (r < 0 && w->cold) { /* of the host's files, nothing that the wall does */
 		explain(k, w, wall, e->text);
@@ -319,6 +338,8 @@ static int run_and_keep(struct campaign *k, const struct work *w, size_t wall, s
 	}
 	if (r < 0 || k->got->interrupted)
 		return r;
+	if (w->quota && w->quota->limits.memory_mib)
+		keep_end(k, wall, kills);
 	if (failed(k, w) || k->got->status != k->status[wall]) {
 		describe_failure(k, text, sizeof(text));
 		note_failure(k, w, wall, text);

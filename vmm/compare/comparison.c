@@ -71,6 +71,19 @@ struct compare_attempt *comparison_attempt(struct comparison *c, const char *nam
 	return a;
 }
 
+void comparison_end(struct compare_wall *wall, const char *text)
+{
+	size_t i = 0;
+
+	while (i < wall->nends && strcmp(wall->end[i].text, text) != 0)
+		i++;
+	if (i == COMPARE_ENDS)
+		return;
+	if (i == wall->nends)
+		snprintf(wall->end[wall->nends++].text, COMPARE_END, "%s", text);
+	wall->end[i].times++;
+}
+
 const char *compare_verdict_name(enum compare_verdict verdict)
 {
 	static const char *const names[] = {

@@ -21,6 +21,8 @@
 #define COMPARE_ATTEMPTS 128
 #define COMPARE_OUTCOME	 48
 #define COMPARE_WHY	 160
+#define COMPARE_ENDS	 4 /* different ones */
+#define COMPARE_END	 112
 
 struct compare_series {
 	double *value; /* in the order in which they were measured */
@@ -57,11 +59,19 @@ struct compare_attempt {
 	struct compare_outcome wall[COMPARE_WALLS];
 };
 
+/* What became of who wanted more memory than the limit, in that many runs. */
+struct compare_end {
+	char text[COMPARE_END];
+	uint32_t times;
+};
+
 struct compare_wall {
 	char name[COMPARE_NAME];
 	char problem[COMPARE_TEXT]; /* why it could not run here; "" */
 	uint32_t failures;	    /* runs that gave no value */
 	char failure[COMPARE_TEXT]; /* the first one's message */
+	struct compare_end end[COMPARE_ENDS];
+	size_t nends;
 };
 
 struct compare_host {
@@ -106,6 +116,10 @@ struct compare_row *comparison_row(struct comparison *c, const char *workload, c
 /* A new attempt, not run behind any wall; NULL when there are COMPARE_ATTEMPTS,
  * one of that name, or no memory. */
 struct compare_attempt *comparison_attempt(struct comparison *c, const char *name);
+
+/* One more run that ended so; a new text when there are COMPARE_ENDS already is
+ * dropped. */
+void comparison_end(struct compare_wall *wall, const char *text);
 
 /* "blocked", ... */
 const char *compare_verdict_name(enum compare_verdict verdict);

@@ -175,6 +175,25 @@ static void table(const struct comparison *c, const struct analysis *a, FILE *ou
 	fputs("</tbody></table></div>\n", out);
 }
 
+/* Who died of wanting more memory than the limit. */
+static void ends(const struct comparison *c, FILE *out)
+{
+	bool any = false;
+
+	for (size_t w = 0; w < c->nwalls; w++)
+		for (size_t i = 0; i < c->wall[w].nends; i++) {
+			const struct compare_end *end = &c->wall[w].end[i];
+
+			fputs(any ? "" : "<h2>Past the memory limit, who dies</h2>\n<ul>\n", out);
+			any = true;
+			element(out, "<li>", c->wall[w].name, ": ");
+			report_text(out, end->text);
+			fprintf(out, " (%u %s)</li>\n", end->times,
+				end->times == 1 ? "run" : "runs");
+		}
+	fputs(any ? "</ul>\n" : "", out);
+}
+
 static double largest(const struct compare_row *row, const struct analysis *a, size_t i,
 		      size_t walls)
 {
@@ -291,6 +310,7 @@ void report_write_html(const struct comparison *c, const struct analysis *a, FIL
 	charts(c, a, out);
 	claims_write_html(c, a, out);
 	table(c, a, out);
+	ends(c, out);
 	report_write_attempts_html(c, out);
 	report_write_surface_html(c, out);
 	element(out, "<p class=\"soft\">Made by bulkhead ", c->version,

@@ -46,15 +46,26 @@ static json_t *rows_of(const struct comparison *c)
 	return rows;
 }
 
+static json_t *ends_of(const struct compare_wall *wall)
+{
+	json_t *ends = json_array();
+
+	for (size_t i = 0; i < wall->nends; i++)
+		json_array_append_new(ends, json_pack("{s:s, s:i}", "text", wall->end[i].text,
+						      "times", (int)wall->end[i].times));
+	return ends;
+}
+
 static json_t *walls_of(const struct comparison *c)
 {
 	json_t *walls = json_array();
 
 	for (size_t w = 0; w < c->nwalls; w++)
-		json_array_append_new(
-			walls, json_pack("{s:s, s:s, s:i, s:s}", "name", c->wall[w].name, "problem",
-					 c->wall[w].problem, "failures", (int)c->wall[w].failures,
-					 "failure", c->wall[w].failure));
+		json_array_append_new(walls,
+				      json_pack("{s:s, s:s, s:i, s:s, s:o}", "name",
+						c->wall[w].name, "problem", c->wall[w].problem,
+						"failures", (int)c->wall[w].failures, "failure",
+						c->wall[w].failure, "ends", ends_of(&c->wall[w])));
 	return walls;
 }
 
@@ -156,6 +167,29 @@ static int read_host(json_t *host, struct compare_host *h, struct err *e)
 	return r;
 }
 
+/* Reports of before have none. */
+static int read_ends(json_t *ends, struct compare_wall *wall, struct err *e)
+{
+	json_t *end;
+	size_t i;
+
+	if (ends && (!json_is_array(ends) || json_array_size(ends) > COMPARE_ENDS))
+		return err_set(e, EINVAL, "'ends' is no list of at most %d", COMPARE_ENDS);
+	json_array_foreach(ends, i, end)
+	{
+		double times = 0;
+		int r = text_field(end, "text", wall->end[i].text, COMPARE_END, e);
+
+		if (r == 0)
+			r = number_field(end, "times", 1e9, &times, e);
+		if (r < 0)
+			return r;
+		wall->end[i].times = (uint32_t)times;
+		wall->nends++;
+	}
+	return 0;
+}
+
 static int read_walls(json_t *walls, struct comparison *c, struct err *e)
 {
 	json_t *wall;
@@ -177,6 +211,8 @@ static int read_walls(json_t *walls, struct comparison *c, struct err *e)
 			r = text_field(wall, "failure", w->failure, sizeof(w->failure), e);
 		if (r == 0)
 			r = number_field(wall, "failures", 1e9, &failures, e);
+		if (r == 0)
+			r = read_ends(json_object_get(wall, "ends"), w, e);
 		if (r < 0)
 			return r;
 		w->failures = (uint32_t)failures;

@@ -127,6 +127,21 @@ static void write_missing(const struct comparison *c, FILE *out)
 		}
 }
 
+/* Who died of wanting more memory than the limit. */
+static void write_ends(const struct comparison *c, FILE *out)
+{
+	for (size_t w = 0; w < c->nwalls; w++)
+		for (size_t i = 0; i < c->wall[w].nends; i++) {
+			const struct compare_end *end = &c->wall[w].end[i];
+			char text[2 * COMPARE_TEXT];
+
+			snprintf(text, sizeof(text), "%s, past its memory: %s (%u %s)",
+				 c->wall[w].name, end->text, end->times,
+				 end->times == 1 ? "run" : "runs");
+			wrapped(out, text);
+		}
+}
+
 void report_write_text(const struct comparison *c, const struct analysis *a, FILE *out)
 {
 	char text[ADVICE_TEXT];
@@ -143,6 +158,7 @@ void report_write_text(const struct comparison *c, const struct analysis *a, FIL
 		"find one.\n",
 		a->base < 0 ? "nothing" : c->wall[a->base].name);
 	write_missing(c, out);
+	write_ends(c, out);
 	for (size_t w = 0; w < c->nwalls; w++) {
 		if (c->wall[w].problem[0]) {
 			snprintf(text, sizeof(text), "%s cannot run here: %s", c->wall[w].name,

@@ -4,8 +4,8 @@
  * spin: every processor that it sees, for two seconds; what it got is seen from
  * outside, because a guest's own clock counts time that it was not running.
  * grow: a child touches up to 256 MiB, and its parent tells how far it came
- * before somebody killed it; no word from the parent either means that the
- * whole instance was killed.
+ * before somebody killed it, and how it ended; no word from the parent either
+ * means that the whole instance was killed.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -41,24 +41,26 @@ int workload_spin(void)
 	return 0;
 }
 
-/* In the child: the counter is shared with the parent. */
-static void grow(volatile unsigned int *steps)
+/* In the child: the counter is shared with the parent.  Its exit status. */
+static int grow(volatile unsigned int *steps)
 {
 	for (unsigned int i = 0; i < GROW_MAX; i++) {
 		char *p = mmap(NULL, STEP, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 			       0);
 
 		if (p == MAP_FAILED)
-			return;
+			return 1;
 		memset(p, 1, STEP);
 		*steps = i + 1;
 	}
+	return 0;
 }
 
 int workload_grow(void)
 {
 	volatile unsigned int *steps = mmap(NULL, sizeof(*steps), PROT_READ | PROT_WRITE,
 					    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int status;
 	pid_t pid;
 
 	if (steps == MAP_FAILED)
@@ -66,12 +68,13 @@ int workload_grow(void)
 	pid = fork();
 	if (pid < 0)
 		return workload_fail("fork");
-	if (pid == 0) {
-		grow(steps);
-		_exit(0);
-	}
-	if (waitpid(pid, NULL, 0) != pid)
+	if (pid == 0)
+		_exit(grow(steps));
+	if (waitpid(pid, &status, 0) != pid)
 		return workload_fail("waitpid");
 	workload_tell("memory-reached", *steps);
+	/* As a shell tells it. */
+	workload_tell("memory-ended",
+		      WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 	return 0;
 }
