@@ -12,11 +12,13 @@
 #define FITTING 5
 #define WRAP	98
 
-/* Three significant digits, and no exponent. */
+/* In six columns: three significant digits or more, and no exponent. */
 static void figure(char out[16], double v)
 {
 	if (isnan(v))
 		snprintf(out, 16, "-");
+	else if (v >= 999999.5)
+		snprintf(out, 16, "%.*fM", v < 99.95e6 ? 1 : 0, v / 1e6);
 	else if (v >= 100)
 		snprintf(out, 16, "%.0f", v);
 	else
@@ -155,7 +157,7 @@ void report_write_text(const struct comparison *c, const struct analysis *a, FIL
 		"\nx: ratio to %s. '=' no difference, '+' better, '-' worse: rank test with "
 		"Holm's\n"
 		"correction over all rows at 5 %%, and by more than 2 %%. '?' too few runs to "
-		"find one.\n",
+		"find one.\nM: millions.\n",
 		a->base < 0 ? "nothing" : c->wall[a->base].name);
 	write_missing(c, out);
 	write_ends(c, out);
