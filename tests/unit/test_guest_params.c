@@ -213,6 +213,8 @@ static void test_twice(void **state)
 	REFUSE(COMMAND "console=stream\0", "console is given twice");
 	REFUSE(COMMAND "input=none\0input=none\0", "input is given twice");
 	REFUSE(COMMAND "input=some\0", "input=some");
+	REFUSE(COMMAND "pids=0000000000000015\0", "is not a number");
+	REFUSE(COMMAND "pids=000000000000001x,best-effort\0", "is not a number");
 	REFUSE("version=1\0console=terminal\0root=ro\0arg=x\0input=none\0",
 	       "belongs to console=stream");
 	REFUSE(COMMAND "root=rw\0", "root is given twice");

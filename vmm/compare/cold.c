@@ -45,9 +45,11 @@ static int count_resident(int fd, size_t size, uint64_t *ret)
 	int r = 0;
 
 	*ret = 0;
-	if (at == MAP_FAILED || !there)
-		return -ENOMEM;
-	if (mincore(at, size, there) < 0)
+	if (at == MAP_FAILED)
+		return neg_errno();
+	if (!there)
+		r = -ENOMEM;
+	else if (mincore(at, size, there) < 0)
 		r = neg_errno();
 	for (size_t i = 0; r == 0 && i < pages; i++)
 		*ret += there[i] & 1 ? page : 0;

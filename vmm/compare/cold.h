@@ -2,8 +2,8 @@
  * cold.h - the first start of a wall on a host that is in use: the files that it
  * alone reads are not in the page cache.
  *
- * These are its program, what it boots (kernel, packed root, initramfs) and the
- * command's program.  The host's libraries, names and inodes stay where they are,
+ * These are its program, and what it boots (kernel and packed root) or the command's
+ * program.  The host's libraries, names and inodes stay where they are,
  * because a host in use has them.  Nothing else on the host is touched, so that
  * nobody needs to be root.
  */

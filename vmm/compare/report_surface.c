@@ -134,7 +134,9 @@ static void tell_problems(const struct comparison *c, FILE *out, tell_fn *tell)
 
 static void tell_line(FILE *out, const char *walls, const char *what, const char *text)
 {
-	fprintf(out, "%s of %.50s: %.70s\n", what, walls, text);
+	/* Within 100 columns. */
+	fprintf(out, "%s of %.50s:%s%.95s\n", what, walls,
+		strlen(what) + strlen(walls) + strlen(text) > 94 ? "\n  " : " ", text);
 }
 
 /* Of a wall of several processes: what each may. */
