@@ -376,6 +376,7 @@ int main(void)
 	show_requested(&lab);
 	waitpid(later, NULL, 0);
 	make_nodes();
+	hold_machines();
 	umask(022);
 	session_run(&lab);
 	for (;;)

@@ -36,6 +36,9 @@ void request_read(struct lab *lab);
 _Noreturn void lab_fail(struct lab *lab, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Holds machines for as long as the emulated host lives: hold.c says what for. */
+void hold_machines(void);
+
 /*
  * Runs the command until it ends, ends everything that it left behind, sends
  * the output's rest and the status. Returns to an idle emulated host.
