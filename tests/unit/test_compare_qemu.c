@@ -79,7 +79,8 @@ static void a_machine(void **state)
 
 static void a_disk_a_network_and_memory(void **state)
 {
-	const struct wall_limits memory = { .memory_mib = 64 }, cpu = { .cpu_percent = 50 };
+	const struct wall_limits memory = { .memory_mib = 64 }, cpu = { .cpu_percent = 50 },
+				 rate = { .disk_mib = 4 };
 	const struct wall_disk disk = { .root = PLACE "/disk",
 					.file = PLACE "/a,b/data",
 					.vm_root = PLACE "/root",
@@ -97,6 +98,11 @@ static void a_disk_a_network_and_memory(void **state)
 	line(&setup, text, sizeof(text));
 	contains(text, " -m 64 ");
 	contains(text, "-drive file=" PLACE "/a,,b/data,if=none,format=raw,id=d1,aio=threads ");
+	setup.limits = &rate;
+	line(&setup, text, sizeof(text));
+	contains(text, " -m 256 ");
+	contains(text, ",id=d1,aio=threads,throttling.bps-total=4194304 ");
+	setup.limits = &memory;
 	setup.disk = NULL;
 	setup.network = true;
 	line(&setup, text, sizeof(text));

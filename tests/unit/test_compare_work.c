@@ -107,18 +107,49 @@ static void a_command_is_run_twice(void **state)
 	assert_ptr_equal(q[0], &suite_memory);
 }
 
+static const char *unfit(const struct work *w, const char *wall)
+{
+	return work_unfit(w, wall, &(struct wall_disk){ .direct = true, .major = 8 });
+}
+
 static void what_peers_cannot(void **state)
 {
 	struct work list[WORKS];
 	size_t n = work_of_suite(true, list);
 
 	(void)state;
-	assert_null(work_unfit(find(list, n, "quota"), "process"));
-	assert_null(work_unfit(find(list, n, "quota"), "crun"));
-	assert_non_null(strstr(work_unfit(find(list, n, "quota"), "bwrap"), "no limits"));
-	assert_null(work_unfit(find(list, n, "disk"), "crun"));
-	assert_null(work_unfit(find(list, n, "network"), "vm"));
-	assert_null(work_unfit(find(list, n, "network"), "bwrap"));
+	assert_null(unfit(find(list, n, "quota"), "process"));
+	assert_null(unfit(find(list, n, "quota"), "crun"));
+	assert_non_null(strstr(unfit(find(list, n, "quota"), "bwrap"), "no limits"));
+	assert_null(unfit(find(list, n, "disk"), "crun"));
+	assert_null(unfit(find(list, n, "network"), "vm"));
+	assert_null(unfit(find(list, n, "network"), "bwrap"));
+}
+
+/* A rate of a disk, where nothing or nobody could keep it. */
+static void a_rate_needs_a_disk(void **state)
+{
+	struct wall_disk where = { .direct = false, .major = 8 };
+	struct work list[WORKS], *drain = NULL;
+	size_t n = work_of_suite(false, list);
+	const struct suite_quantity *q[WORK_QUANTITIES];
+
+	(void)state;
+	for (size_t i = 0; i < n; i++)
+		if (list[i].quota && list[i].quota->limits.disk_mib)
+			drain = &list[i];
+	assert_non_null(drain);
+	assert_true(drain->disk);
+	assert_int_equal(work_quantities(drain, q), 1);
+	assert_string_equal(q[0]->name, "disk-rate");
+	assert_non_null(strstr(work_unfit(drain, "vm", &where), "O_DIRECT"));
+	where.direct = true;
+	assert_null(work_unfit(drain, "vm", &where));
+	assert_null(work_unfit(drain, "qemu", &where));
+	assert_null(work_unfit(drain, "crun", &where));
+	where.major = 0;
+	assert_null(work_unfit(drain, "process", &where));
+	assert_non_null(strstr(work_unfit(drain, "crun", &where), "the disk"));
 }
 
 /* --- command lines --- */
@@ -270,7 +301,8 @@ static void fio_is_added(void **state)
 
 static void limits_behind_each_wall(void **state)
 {
-	const struct wall_limits cpu = { .cpu_percent = 50 }, memory = { .memory_mib = 64 };
+	const struct wall_limits cpu = { .cpu_percent = 50 }, memory = { .memory_mib = 64 },
+				 rate = { .disk_mib = 4 };
 	struct wall_setup setup = { .program = "/b", .root = ROOT, .limits = &cpu };
 	static const char *const command[] = { "/sh", "it" };
 	struct wall_command *c = calloc(1, sizeof(*c));
@@ -290,12 +322,21 @@ static void limits_behind_each_wall(void **state)
 	assert_string_equal(c->argv[6], "--memory");
 	assert_string_equal(c->argv[7], "64M");
 	free(c);
+	setup.limits = &rate;
+	c = calloc(1, sizeof(*c));
+	assert_non_null(c);
+	assert_int_equal(wall_command_make(&setup, "process", command, 2, 1, c, &e), 0);
+	assert_string_equal(c->argv[6], "--disk-bps");
+	assert_string_equal(c->argv[7], "4M");
+	free(c);
 }
 
 /* What a runtime's program would be given, with a shell script as the runtime. */
 static void bundles(void **state)
 {
-	const struct wall_limits cpu = { .cpu_percent = 50 }, memory = { .memory_mib = 64 };
+	const struct wall_limits cpu = { .cpu_percent = 50 }, memory = { .memory_mib = 64 },
+				 rate = { .disk_mib = 4 };
+	struct wall_disk on = { .major = 8, .minor = 16 };
 	static const char *const command[] = { "/sh", "it" };
 	struct bundle bundle = { .root = "/root", .command = command, .n = 2, .limits = &cpu };
 	int fd;
@@ -320,8 +361,18 @@ static void bundles(void **state)
 	expect_config("\"rwm\"", true);
 	expect_config("\"path\": \"/proc/1/fd/2\"", true);
 	bundle.netns = NULL;
+	bundle.limits = &rate;
+	assert_int_equal(bundle_write(ROOT "/runtime", ROOT "/b", &bundle, NULL), -ENOTSUP);
+	bundle.disk = &on;
+	assert_int_equal(bundle_write(ROOT "/runtime", ROOT "/b", &bundle, NULL), 0);
+	expect_config("67108864", false);
+	expect_config("\"minor\": 16", true);
+	expect_config("\"rate\": 4194304", true);
+	expect_config("throttleReadBpsDevice", true);
+	bundle.limits = NULL;
 	assert_int_equal(bundle_write(ROOT "/runtime", ROOT "/b", &bundle, NULL), 0);
 	expect_config("\"path\": \"/proc/1/fd/2\"", false);
+	expect_config("throttle", false);
 	assert_int_equal(system("rm -rf " ROOT), 0);
 }
 
@@ -333,6 +384,7 @@ int main(void)
 		cmocka_unit_test(most_runs_are_enough),
 		cmocka_unit_test(a_command_is_run_twice),
 		cmocka_unit_test(what_peers_cannot),
+		cmocka_unit_test(a_rate_needs_a_disk),
 		cmocka_unit_test(disk_behind_each_wall),
 		cmocka_unit_test(network_behind_each_wall),
 		cmocka_unit_test(limits_behind_each_wall),

@@ -34,9 +34,23 @@ static int run_spec(const char *runtime, const char *dir, struct err *e)
 	return status == 0 ? 0 : err_set(e, EIO, "'%s spec' failed", runtime);
 }
 
+/* config-linux.md, "Block IO": the same in both directions. */
+static int limit_disk(json_t *resources, unsigned int mib, const struct wall_disk *disk)
+{
+	json_int_t rate = (json_int_t)mib << 20;
+	json_t *one = json_pack("[{s:i, s:i, s:I}]", "major", (int)disk->major, "minor",
+				(int)disk->minor, "rate", rate);
+	int r = json_object_set_new(resources, "blockIO",
+				    json_pack("{s:O, s:O}", "throttleReadBpsDevice", one,
+					      "throttleWriteBpsDevice", one));
+
+	json_decref(one);
+	return r;
+}
+
 /* config-linux.md, "Control groups".  Of what the runtime has there by itself, the
  * list of devices, nothing is taken away. */
-static int limit(json_t *spec, const struct wall_limits *limits)
+static int limit(json_t *spec, const struct wall_limits *limits, const struct wall_disk *disk)
 {
 	json_t *of_linux = json_object_get(spec, "linux");
 	json_t *resources = json_object_get(of_linux, "resources");
@@ -49,6 +63,7 @@ static int limit(json_t *spec, const struct wall_limits *limits)
 	/* The bundle may be one that had others the last time. */
 	json_object_del(resources, "cpu");
 	json_object_del(resources, "memory");
+	json_object_del(resources, "blockIO");
 	if (limits && limits->cpu_percent)
 		r |= json_object_set_new(resources, "cpu",
 					 json_pack("{s:i, s:i}", "quota",
@@ -58,6 +73,8 @@ static int limit(json_t *spec, const struct wall_limits *limits)
 		r |= json_object_set_new(
 			resources, "memory",
 			json_pack("{s:I}", "limit", (json_int_t)limits->memory_mib << 20));
+	if (limits && limits->disk_mib)
+		r |= limit_disk(resources, limits->disk_mib, disk);
 	return r;
 }
 
@@ -92,7 +109,7 @@ static int change(json_t *spec, const struct bundle *bundle)
 	r |= json_object_set_new(process, "args", args);
 	r |= json_object_set_new(process, "terminal", json_false());
 	r |= json_object_set_new(root, "readonly", json_boolean(!bundle->writable));
-	r |= limit(spec, bundle->limits);
+	r |= limit(spec, bundle->limits, bundle->disk);
 	r |= join_network(spec, bundle->netns);
 	return r | json_object_set_new(root, "path", json_string(bundle->root));
 }
@@ -104,6 +121,9 @@ int bundle_write(const char *runtime, const char *dir, const struct bundle *bund
 	json_t *spec;
 	int r = 0;
 
+	if (bundle->limits && bundle->limits->disk_mib &&
+	    !(bundle->disk && (bundle->disk->major || bundle->disk->minor)))
+		return err_set(e, ENOTSUP, "the disk to be limited is not known");
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return err_errno(e, "make %s", dir);
 	if (snprintf(path, sizeof(path), "%s/config.json", dir) >= (int)sizeof(path))

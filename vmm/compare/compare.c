@@ -415,7 +415,7 @@ static const char *unfit(const struct campaign *k, const struct work *w, size_t 
 		return k->no_fio;
 	if (w->network && k->no_network[0])
 		return k->no_network;
-	return work_unfit(w, k->c->wall[wall].name);
+	return work_unfit(w, k->c->wall[wall].name, &k->disk);
 }
 
 /* In an order for readers, not in the random one of the runs. */

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -42,6 +43,24 @@ static int is_direct(const char *path, const struct statfs *st, bool *ret, struc
 		return err_errno(e, "open %s", path);
 	*ret = fd >= 0 && st->f_type != TMPFS_MAGIC;
 	return 0;
+}
+
+/* Of a partition its disk, whose rate it is that can be limited. */
+static void find_disk(dev_t dev, struct wall_disk *ret)
+{
+	char path[64];
+	FILE *f;
+
+	ret->major = major(dev);
+	ret->minor = minor(dev);
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/partition", ret->major, ret->minor);
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", ret->major, ret->minor,
+		 access(path, F_OK) == 0 ? "../dev" : "dev");
+	f = fopen(path, "re");
+	if (!f || fscanf(f, "%u:%u", &ret->major, &ret->minor) != 2)
+		ret->major = ret->minor = 0;
+	if (f)
+		fclose(f);
 }
 
 static void describe(const struct statfs *st, bool direct, char label[COMPARE_NAME])
@@ -79,6 +98,7 @@ int disk_make(const struct wall_setup *setup, struct wall_disk *ret, char label[
 {
 	_cleanup_close_ int fd = -1;
 	struct statfs st;
+	struct stat file;
 	int r;
 
 	if (snprintf(ret->root, PATH_MAX, "%s/disk", setup->scratch) >= PATH_MAX ||
@@ -98,8 +118,9 @@ int disk_make(const struct wall_setup *setup, struct wall_disk *ret, char label[
 		unlink(ret->file);
 		return r;
 	}
-	if (fstatfs(fd, &st) < 0)
+	if (fstatfs(fd, &st) < 0 || fstat(fd, &file) < 0)
 		return err_errno(e, "%s", ret->file);
+	find_disk(file.st_dev, ret);
 	r = is_direct(ret->file, &st, &ret->direct, e);
 	if (r < 0)
 		return r;

@@ -36,7 +36,7 @@ static int configure(const struct wall_setup *setup, const char *const *command,
 	int r = run_config_set(cfg, RUN_SET_ROOTFS,
 			       setup->disk ? setup->disk->vm_root : setup->root, e);
 
-	if (r == 0 && setup->limits) {
+	if (r == 0 && setup->limits && setup->limits->memory_mib) {
 		snprintf(memory, sizeof(memory), "%uM", setup->limits->memory_mib);
 		r = run_config_set(cfg, RUN_SET_MEMORY, memory, e);
 	}
@@ -127,6 +127,17 @@ static void add_disk(struct wall_command *c, size_t *n, const char *path, const 
 	add(c, n, "virtio-blk-device,drive=d%d", id);
 }
 
+static void add_data(const struct wall_setup *setup, struct wall_command *c, size_t *n)
+{
+	const char *how = setup->disk->direct ? "cache=none" : "aio=threads";
+	char limited[80];
+
+	snprintf(limited, sizeof(limited), "%s,throttling.bps-total=%llu", how,
+		 setup->limits ? setup->limits->disk_mib * MIB : 0);
+	add_disk(c, n, setup->disk->file, setup->limits && setup->limits->disk_mib ? limited : how,
+		 1);
+}
+
 static void add_network(struct wall_command *c, size_t *n, const struct net_config *net)
 {
 	const uint8_t *m = net->mac;
@@ -192,8 +203,7 @@ static int make(const struct wall_setup *setup, const struct run_config *cfg, un
 	add_machine(c, &n, cfg);
 	add_disk(c, &n, image, "readonly=on", 0);
 	if (setup->disk)
-		add_disk(c, &n, setup->disk->file,
-			 setup->disk->direct ? "cache=none" : "aio=threads", 1);
+		add_data(setup, c, &n);
 	if (setup->network)
 		add_network(c, &n, &cfg->net[0]);
 	r = add_boot(setup, cfg, serial, c, &n, e);

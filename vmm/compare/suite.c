@@ -33,9 +33,9 @@ const struct suite_workload suite_workloads[] = {
 	  "behind a wall of the same kind that takes what it can get.",
 	  "A victim that waits for a disk or a network." },
 	{ "quota", true, false,
-	  "What an instance gets of half a processor, and of 64 MiB before something in it is "
-	  "killed.",
-	  "Disk and network rates." },
+	  "What an instance gets of half a processor, of 64 MiB before something in it is killed, "
+	  "and of 4 MiB a second from its disk.",
+	  "Weights, and rates of networks." },
 };
 const size_t suite_nworkloads = ARRAY_SIZE(suite_workloads);
 
@@ -100,6 +100,7 @@ const struct suite_quantity suite_quantities[] = {
 	{ "neighbour", "files-longest", "us", false,
 	  "beside one that writes and syncs below /tmp: the longest of 500" },
 	{ "quota", "memory-reached", "MiB", true, "of 64, touched before somebody was killed" },
+	{ "quota", "disk-rate", "MiB/s", true, "read from a disk, where 4 was asked for" },
 };
 const size_t suite_nquantities = ARRAY_SIZE(suite_quantities);
 
@@ -120,8 +121,9 @@ const struct suite_pair suite_pairs[SUITE_PAIRS] = {
 };
 
 const struct suite_quota suite_quotas[SUITE_QUOTAS] = {
-	{ "spin", { .cpu_percent = 50 }, true },
-	{ "grow", { .memory_mib = 64 }, false },
+	{ .workload = "spin", .limits = { .cpu_percent = 50 }, .share = true },
+	{ .workload = "grow", .limits = { .memory_mib = 64 }, .prints = "memory-reached" },
+	{ .workload = "drain", .limits = { .disk_mib = 4 }, .disk = true, .prints = "disk-rate" },
 };
 const struct suite_quantity suite_share = { "quota", "processor-share", "%", true,
 					    "of one processor, where 50 was asked for" };

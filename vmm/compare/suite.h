@@ -45,7 +45,9 @@ extern const struct suite_pair suite_pairs[SUITE_PAIRS]; /* of "neighbour" */
 struct suite_quota {
 	const char *workload;
 	struct wall_limits limits;
-	bool share; /* what counts is processor time over time, in % */
+	bool share;	    /* what counts is processor time over time, in % */
+	bool disk;	    /* it is given the file of "disk", and its path */
+	const char *prints; /* the quantity, where it prints it */
 };
 
 /* What fio, of a user's root directory, is asked for, and which field of its terse
@@ -61,7 +63,7 @@ struct suite_fio {
 extern const struct suite_fio suite_fios[SUITE_FIOS];
 extern const struct suite_workload suite_of_fio; /* none of suite_workloads */
 
-#define SUITE_QUOTAS 2
+#define SUITE_QUOTAS 3
 extern const struct suite_quota suite_quotas[SUITE_QUOTAS]; /* of "quota" */
 extern const struct suite_quantity suite_share;
 

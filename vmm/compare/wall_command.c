@@ -124,7 +124,8 @@ static int make_container(const struct wall_setup *setup, const char *runtime,
 				 .command = args,
 				 .n = n,
 				 .netns = setup->network ? setup->peers : NULL,
-				 .limits = setup->limits };
+				 .limits = setup->limits,
+				 .disk = setup->disk };
 	size_t at = 0;
 	int r;
 
@@ -185,8 +186,9 @@ static void add_limits(const struct wall_limits *limits, struct wall_command *re
 			 limits->cpu_percent % 100);
 		add(ret, at, "--cpus", ret->name, NULL);
 	} else {
-		snprintf(ret->name, sizeof(ret->name), "%uM", limits->memory_mib);
-		add(ret, at, "--memory", ret->name, NULL);
+		snprintf(ret->name, sizeof(ret->name), "%uM",
+			 limits->disk_mib ? limits->disk_mib : limits->memory_mib);
+		add(ret, at, limits->disk_mib ? "--disk-bps" : "--memory", ret->name, NULL);
 	}
 }
 

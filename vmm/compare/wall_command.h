@@ -24,12 +24,14 @@ struct wall_disk {
 	char image[PATH_MAX + 16];	     /* the file, for --disk */
 	const char *prefix;		     /* of the argument that tells its path */
 	bool direct;			     /* its file system has O_DIRECT */
+	unsigned int major, minor; /* of the whole disk that it is on; 0 and 0: none is known */
 };
 
 /* What a command may use at the most; 0: as much as it likes. */
 struct wall_limits {
 	unsigned int cpu_percent; /* of one processor */
 	unsigned int memory_mib;
+	unsigned int disk_mib; /* per second, of each disk */
 };
 
 /* What all command lines have in common; paths are absolute. */
@@ -79,7 +81,8 @@ int wall_command_find(const char *wall, struct err *e);
  * program is taken out of the root directory, with the host's libraries.
  * With a disk, where the command finds it is one more argument; with the network
  * the host's address.
- * `limits` mean nothing to bwrap, nor one on processor time to qemu: -ENOTSUP.
+ * `limits` mean nothing to bwrap, nor one on processor time to qemu, nor one on disks
+ * to crun and runc where the disk is not known: -ENOTSUP.
  * 0; -E2BIG, -ENOENT (not in the root directory) and what writing a bundle
  * gives, with *e.
  */

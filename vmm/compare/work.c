@@ -67,8 +67,12 @@ static void add_workload(struct work *list, size_t *n, const struct suite_worklo
 				add(list, n, workload, suite_pairs[i].victim)->pair = i;
 		}
 	else if (strcmp(name, "quota") == 0)
-		for (int i = 0; i < SUITE_QUOTAS; i++)
-			add(list, n, workload, suite_quotas[i].workload)->quota = &suite_quotas[i];
+		for (int i = 0; i < SUITE_QUOTAS; i++) {
+			struct work *w = add(list, n, workload, suite_quotas[i].workload);
+
+			w->quota = &suite_quotas[i];
+			w->disk = suite_quotas[i].disk;
+		}
 	else if (full || workload->quick)
 		add_plain(list, n, workload);
 }
@@ -114,10 +118,12 @@ size_t work_of_command(const char *const *command, size_t n, struct work list[WO
 
 /* --- what each gives --- */
 
-/* Of a pair only what its victim prints. */
+/* Of a pair only what its victim prints, and of a quota what is asked about it. */
 static bool is_of(const struct work *w, const struct suite_quantity *q)
 {
-	const char *beside = w->pair < 0 ? "" : strchr(suite_pairs[w->pair].victim, '-') + 1;
+	const char *beside = w->pair >= 0 ? strchr(suite_pairs[w->pair].victim, '-') + 1
+			     : w->quota	  ? w->quota->prints
+					  : "";
 
 	return strcmp(q->workload, work_name(w)) == 0 &&
 	       strncmp(q->name, beside, strlen(beside)) == 0;
@@ -157,11 +163,18 @@ uint32_t work_most_runs(const struct work *w, bool full)
 	return w->memory || w->crowd >= 0 ? MOST_RUNS : UINT32_MAX;
 }
 
-const char *work_unfit(const struct work *w, const char *wall)
+const char *work_unfit(const struct work *w, const char *wall, const struct wall_disk *disk)
 {
+	bool runtime = strcmp(wall, "crun") == 0 || strcmp(wall, "runc") == 0;
+
 	if (w->quota && strcmp(wall, "bwrap") == 0)
 		return "it has no limits of its own";
 	if (w->quota && w->quota->limits.cpu_percent && strcmp(wall, "qemu") == 0)
 		return "it has no limit on processor time of its own";
+	/* A limit that nothing reaches would be taken for one that does not hold. */
+	if (w->quota && w->disk && !disk->direct)
+		return "temporary files are on a file system without O_DIRECT";
+	if (w->quota && w->disk && runtime && !disk->major && !disk->minor)
+		return "it must be told the disk, and the file system has none of its own";
 	return NULL;
 }

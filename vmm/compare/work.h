@@ -52,7 +52,8 @@ size_t work_quantities(const struct work *w, const struct suite_quantity *ret[WO
 /* How often is it run at the most? */
 uint32_t work_most_runs(const struct work *w, bool full);
 
-/* Why it cannot be run behind that wall, or NULL. */
-const char *work_unfit(const struct work *w, const char *wall);
+/* Why it cannot be run behind that wall, or NULL.  `disk`: what works with a disk are
+ * given. */
+const char *work_unfit(const struct work *w, const char *wall, const struct wall_disk *disk);
 
 #endif

@@ -80,6 +80,7 @@ static const struct {
 	workload_on_fn *run;
 } workloads_on[] = {
 	{ "disk", workload_disk },
+	{ "drain", workload_drain },
 	{ "network", workload_network },
 	{ "serve", workload_serve },
 };

@@ -37,6 +37,7 @@ workload_fn workload_spin;
 workload_fn workload_grow;
 
 workload_on_fn workload_disk;
+workload_on_fn workload_drain;
 workload_on_fn workload_network;
 workload_on_fn workload_serve; /* its other side */
 
