@@ -454,6 +454,31 @@ static void statistics(void **state)
 	assert_int_equal(surface_exits_parse((uint8_t *)&f, sizeof(f), &s), -EINVAL);
 }
 
+#define MACHINES "/tmp/bulkhead-test-machines"
+
+/* As debugfs has them. */
+static void statistics_as_files(void **state)
+{
+	struct surface_exits s = { .n = 0 };
+
+	(void)state;
+	assert_int_equal(system("set -e; rm -rf " MACHINES "; mkdir -p " MACHINES
+				"/7-12/vcpu0 " MACHINES "/70-12 " MACHINES "/8-3; cd " MACHINES
+				"; echo 70 > 7-12/exits; "
+				"echo 5 > 7-12/io_exits; echo 0 > 7-12/nmi_exits; echo 9 > "
+				"7-12/halt_wait_ns; echo 3 > 70-12/exits; echo 4 > 8-3/tlb_flush"),
+			 0);
+	assert_int_equal(surface_exits_files(MACHINES, 7, &s), 0);
+	assert_int_equal(s.n, 2);
+	for (size_t i = 0; i < s.n; i++)
+		assert_int_equal(s.count[i].value, strcmp(s.count[i].name, "exits") == 0 ? 70 : 5);
+	assert_int_equal(surface_exits_files(MACHINES, 8, &s), -ENODATA);
+	assert_int_equal(surface_exits_files(MACHINES, 9, &s), -ENODATA);
+	assert_int_equal(surface_exits_files(MACHINES "/none", 7, &s), -ENODATA);
+	assert_int_equal(s.n, 2);
+	assert_int_equal(system("rm -rf " MACHINES), 0);
+}
+
 /* --- pages of the function tracer --- */
 
 struct page {
@@ -637,6 +662,7 @@ int main(void)
 		cmocka_unit_test(names),
 		cmocka_unit_test(sums),
 		cmocka_unit_test(statistics),
+		cmocka_unit_test(statistics_as_files),
 		cmocka_unit_test(traced_functions),
 		cmocka_unit_test(traced_functions_cut_short),
 		cmocka_unit_test(command_lines),

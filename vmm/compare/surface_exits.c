@@ -1,9 +1,11 @@
 /* surface_exits.c - see surface_exits.h; Documentation/virt/kvm/api.rst,
- * KVM_GET_STATS_FD, has the file's format. */
+ * KVM_GET_STATS_FD, has the file's format; virt/kvm/kvm_main.c,
+ * kvm_create_vm_debugfs(), the directory's. */
 #include "vmm/compare/surface_exits.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/kvm.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +14,7 @@
 #include "vmm/base/util.h"
 
 #define FILE_MAX 65536
+#define DEBUGFS	 "/sys/kernel/debug/kvm"
 
 static bool take(const uint8_t *file, size_t size, uint64_t at, void *to, size_t len)
 {
@@ -63,6 +66,60 @@ int surface_exits_parse(const uint8_t *file, size_t size, struct surface_exits *
 	return 0;
 }
 
+/* Its other files are states and histograms, or are not about exits. */
+static bool is_exits(const char *name)
+{
+	static const char ending[] = "exits";
+	size_t n = strlen(name);
+
+	return n >= sizeof(ending) - 1 && strcmp(name + n - (sizeof(ending) - 1), ending) == 0;
+}
+
+static int add_files(const char *path, struct surface_exits *ret)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	int r = -ENODATA;
+
+	while (dir && (entry = readdir(dir)) != NULL) {
+		char file[PATH_MAX];
+		unsigned long long value;
+		FILE *f = NULL;
+
+		if (is_exits(entry->d_name) &&
+		    snprintf(file, sizeof(file), "%s/%s", path, entry->d_name) < (int)sizeof(file))
+			f = fopen(file, "re");
+		if (f && fscanf(f, "%llu", &value) == 1) {
+			add(ret, entry->d_name, value);
+			r = 0;
+		}
+		if (f)
+			fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return r;
+}
+
+int surface_exits_files(const char *dir, pid_t pid, struct surface_exits *ret)
+{
+	DIR *all = opendir(dir);
+	struct dirent *entry;
+	char path[PATH_MAX];
+	int r = -ENODATA, whose, number;
+
+	while (all && (entry = readdir(all)) != NULL) {
+		if (sscanf(entry->d_name, "%d-%d", &whose, &number) != 2 || whose != pid)
+			continue;
+		if (snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name) < (int)sizeof(path) &&
+		    add_files(path, ret) == 0)
+			r = 0;
+	}
+	if (all)
+		closedir(all);
+	return r;
+}
+
 static int read_fd(int pidfd, int number, struct surface_exits *ret, struct err *e)
 {
 	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
@@ -103,7 +160,8 @@ int surface_exits_read(pid_t pid, struct surface_exits *ret, struct err *e)
 	}
 	if (dir)
 		closedir(dir);
-	return r == -ENODATA
-		       ? err_set(e, ENODATA, "its monitor has not opened KVM's statistics of vCPUs")
-		       : r;
+	if (r != -ENODATA || surface_exits_files(DEBUGFS, pid, ret) == 0)
+		return r == -ENODATA ? 0 : r;
+	return err_set(e, ENODATA,
+		       "its monitor has not opened KVM's statistics, and debugfs shows none");
 }

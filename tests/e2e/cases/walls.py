@@ -164,6 +164,8 @@ def qemu_compared(t):
         t.same(row['quantity'], sorted(row['values']), ['none', 'qemu', 'vm'])
     parts = [p for p in report['surface']['walls']['qemu']['parts'] if p['facing']]
     t.same('processes of qemu', [p['name'] for p in parts], ['qemu-system-x86'])
+    exits = report['surface']['walls']['qemu']['exits']
+    t.check('its exits', exits.get('exits', 0) > 100 and exits.get('io_exits', 0) > 0, exits)
     t.check('its filter', 200 < len(parts[0]['let_through']) < report['surface']['calls_known'], parts)
 
 
