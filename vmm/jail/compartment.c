@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,8 @@
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/jail/cgroup.h"
+#include "vmm/jail/landlock.h"
+#include "vmm/jail/rights.h"
 
 #define EXIT_SETUP_FAILED 125
 
@@ -100,14 +101,6 @@ static void wipe_environment(void)
 	environ = NULL;
 }
 
-static int drop_capabilities(void)
-{
-	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
-
-	return syscall(SYS_capset, &h, none) < 0 ? neg_errno() : 0;
-}
-
 /* What makes the child a compartment.  0 or -errno. */
 static int enter(const struct compartment_spec *spec, pid_t parent, int log_fd)
 {
@@ -129,7 +122,7 @@ static int enter(const struct compartment_spec *spec, pid_t parent, int log_fd)
 		return neg_errno();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return neg_errno();
-	r = drop_capabilities();
+	r = rights_drop();
 	if (r < 0)
 		return r;
 	if (!spec->keeps_environment)
@@ -143,7 +136,10 @@ static int enter(const struct compartment_spec *spec, pid_t parent, int log_fd)
 	if (r < 0)
 		return r;
 	log_to(log_fd);
-	return 0;
+	if (spec->opens_files)
+		return 0;
+	r = landlock_deny(spec->ends_others, NULL);
+	return r == -EOPNOTSUPP ? 0 : r; /* the filter is there in any case */
 }
 
 static int fork_compartment(const struct compartment_spec *spec, int log_fd)

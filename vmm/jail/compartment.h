@@ -10,6 +10,8 @@
  *     scheduling group each, and protect a terminal that it cannot open),
  *   - gets no new privileges (PR_SET_NO_NEW_PRIVS),
  *   - gives up every capability and the environment it came from,
+ *   - opens no files and reaches no sockets from now on, and signals nobody, by
+ *     Landlock where the kernel has it,
  *   - has the standard fds on /dev/null, the fds of `keep`, and no other,
  *   - logs into a pipe that the supervisor reads,
  *   - then runs spec->main(), which installs the process's filter itself when
@@ -34,6 +36,8 @@ struct compartment_spec {
 	unsigned int nkeep;
 	int null_fd;		/* of /dev/null, read and write */
 	bool keeps_environment; /* the supervisor's; otherwise it is wiped */
+	bool ends_others;	/* processes outside, whose pidfds it has */
+	bool opens_files;	/* no Landlock */
 	bool debuggable;	/* leave ptrace and core dumps possible (--seccomp off) */
 	/* What compartment_signals() found in this process, to be asked once for
 	 * several compartments; NULL: the child looks for itself. */

@@ -13,6 +13,7 @@
 
 #define ABI_REFER     2 /* Linux 5.19: files may be moved between directories */
 #define ABI_TRUNCATE  3
+#define ABI_NET	      4
 #define ABI_IOCTL_DEV 5
 #define ABI_SCOPED    6
 
@@ -27,8 +28,11 @@
 #define ACCESS_TRUNCATE	   (1ULL << 14)
 #define ACCESS_IOCTL_DEV   (1ULL << 15)
 
+#define ACCESS_TCP ((1ULL << 0) | (1ULL << 1)) /* bind, connect */
+
 #define SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
 #define SCOPE_SIGNAL		   (1ULL << 1)
+#define SCOPE_ALL		   (SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL)
 
 #define RULE_PATH_BENEATH 1
 #define CREATE_VERSION	  1
@@ -83,19 +87,21 @@ static int allow_open_file(int ruleset, int fd, uint64_t handled)
 	return 0;
 }
 
-/* Everything of files that this kernel knows to forbid. */
+/* Of *ret what this kernel knows to forbid, and everything of files. */
 static int make_ruleset(struct ruleset *ret, struct err *e)
 {
 	long version = abi();
 	int fd;
 
-	*ret = (struct ruleset){ .fs = ACCESS_ABI_2 };
+	ret->fs = version >= ABI_REFER ? ACCESS_ABI_2 : ACCESS_ABI_1;
 	if (version >= ABI_TRUNCATE)
 		ret->fs |= ACCESS_TRUNCATE;
 	if (version >= ABI_IOCTL_DEV)
 		ret->fs |= ACCESS_IOCTL_DEV;
-	if (version >= ABI_SCOPED)
-		ret->scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
+	if (version < ABI_SCOPED)
+		ret->scoped = 0;
+	if (version < ABI_NET)
+		ret->net = 0;
 	fd = (int)syscall(SYS_landlock_create_ruleset, ret, sizeof(*ret), 0);
 	return fd < 0 ? err_errno(e, "make the Landlock rules") : fd;
 }
@@ -126,7 +132,7 @@ static int restrict_self(int ruleset, const int *fds, unsigned int nfds, uint64_
 int landlock_confine(const int *fds, unsigned int nfds, struct err *e)
 {
 	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct ruleset set;
+	struct ruleset set = { .scoped = SCOPE_ALL };
 	_cleanup_close_ int ruleset = make_ruleset(&set, e);
 	int r;
 
@@ -155,7 +161,7 @@ static int allow_reading(int ruleset, const char *path, struct err *e)
 int landlock_limit_files(const char *const *read, unsigned int nread, const int *fds,
 			 unsigned int nfds, int write, struct err *e)
 {
-	struct ruleset set;
+	struct ruleset set = { .scoped = SCOPE_ALL };
 	_cleanup_close_ int ruleset = make_ruleset(&set, e);
 	int r = ruleset < 0 ? ruleset : 0;
 
@@ -164,6 +170,18 @@ int landlock_limit_files(const char *const *read, unsigned int nread, const int 
 	if (r == 0)
 		r = allow_beneath(ruleset, write, set.fs & ~ACCESS_EXECUTE, e);
 	return r < 0 ? r : restrict_self(ruleset, fds, nfds, set.fs, e);
+}
+
+int landlock_deny(bool signals, struct err *e)
+{
+	struct ruleset set = { .net = ACCESS_TCP,
+			       .scoped = signals ? SCOPE_ABSTRACT_UNIX_SOCKET : SCOPE_ALL };
+	_cleanup_close_ int ruleset = -1;
+
+	if (abi() < 0)
+		return -EOPNOTSUPP;
+	ruleset = make_ruleset(&set, e);
+	return ruleset < 0 ? ruleset : restrict_self(ruleset, NULL, 0, set.fs, e);
 }
 
 int landlock_limit_removal(const int *dirs, unsigned int ndirs, struct err *e)

@@ -1,11 +1,14 @@
 /*
- * landlock.h - files beneath "/" only, whatever a process finds a way to name.
+ * landlock.h - which files a process can open, whatever it finds a way to name.
  *
- * Inside a new root this is what keeps /proc/PID/exe and /proc/PID/fd, which
- * may lead to files of the host, from being opened or executed.
+ * Inside a new root it is what keeps /proc/PID/exe and /proc/PID/fd, which may
+ * lead to files of the host, from being opened or executed.  For a compartment it
+ * is a second wall behind its filter, which lets no call through that would.
  */
 #ifndef JAIL_LANDLOCK_H
 #define JAIL_LANDLOCK_H
+
+#include <stdbool.h>
 
 #include "vmm/base/err.h"
 
@@ -28,6 +31,15 @@ int landlock_confine(const int *fds, unsigned int nfds, struct err *e);
  */
 int landlock_limit_files(const char *const *read, unsigned int nread, const int *fds,
 			 unsigned int nfds, int write, struct err *e);
+
+/*
+ * From now on this process opens, makes and removes no file at all, binds and
+ * connects no TCP socket, and, where the kernel has it, reaches no abstract sockets
+ * of processes outside and, unless `signals`, sends them none.  What is open stays as
+ * it is.  Needs no_new_privs.
+ * 0; -EOPNOTSUPP where the kernel has no Landlock; -errno.
+ */
+int landlock_deny(bool signals, struct err *e);
 
 /*
  * From now on this process removes files and directories beneath the open

@@ -20,10 +20,24 @@ uint64_t rights_default_capabilities(void)
 	       1ULL << CAP_SETFCAP;
 }
 
-int rights_keep(uint64_t capabilities, struct err *e)
+static int set_capabilities(uint64_t capabilities)
 {
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(data); i++)
+		data[i].permitted = data[i].effective = (uint32_t)(capabilities >> (32 * i));
+	return syscall(SYS_capset, &h, data) < 0 ? neg_errno() : 0;
+}
+
+int rights_drop(void)
+{
+	return set_capabilities(0);
+}
+
+int rights_keep(uint64_t capabilities, struct err *e)
+{
+	int r;
 
 	for (unsigned int cap = 0; cap < 64; cap++) {
 		if (capabilities >> cap & 1)
@@ -34,11 +48,8 @@ int rights_keep(uint64_t capabilities, struct err *e)
 	}
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return err_errno(e, "drop the ambient capabilities");
-	for (unsigned int i = 0; i < ARRAY_SIZE(data); i++)
-		data[i].permitted = data[i].effective = (uint32_t)(capabilities >> (32 * i));
-	if (syscall(SYS_capset, &h, data) < 0)
-		return err_errno(e, "drop capabilities");
-	return 0;
+	r = set_capabilities(capabilities);
+	return r < 0 ? err_code(e, r, "drop capabilities") : 0;
 }
 
 int rights_limit(struct err *e)

@@ -18,6 +18,10 @@ uint64_t rights_default_capabilities(void);
  */
 int rights_keep(uint64_t capabilities, struct err *e);
 
+/* Keep none.  Behind no_new_privs no exec gives one back, so that the bounding set,
+ * which takes a capability to change, need not be touched.  0 or -errno. */
+int rights_drop(void);
+
 /* No core dumps; no real-time priorities; the usual number of files.  0 or -errno. */
 int rights_limit(struct err *e);
 

@@ -317,6 +317,7 @@ static int start_monitor(struct vm_wall *w, int sock, int console_out, int conso
 				     .console_in = console_in };
 	struct compartment_spec spec = {
 		.name = "monitor",
+		.ends_others = true, /* devices that do not answer */
 		.null_fd = w->parts.null_fd,
 		.debuggable = !w->cfg->seccomp,
 		.signals = &w->signals,

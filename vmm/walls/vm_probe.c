@@ -125,6 +125,7 @@ int vm_probe_start(struct vm_probe *p, struct loop *loop, int kvm_fd, int null_f
 		.null_fd = null_fd,
 		.debuggable = !confine,
 		.keeps_environment = true, /* where the cache is */
+		.opens_files = true,
 		.main = prober_main,
 		.arg = &pr,
 	};
