@@ -7,7 +7,11 @@
  *    wide; others are ignored (reads give all ones).
  *      +0  read   BH_EXIT_MAGIC
  *          write  the end of the run, (kind << 8) | code; ends the VM
- *      +4  write  with BH_EXIT_OP_PHASE in the top byte: a phase was reached
+ *      +4  read   what the host wants of init, which the power button tells it of:
+ *                 BH_WANT_STOP, or BH_WANT_PIDS | N (at most N processes and
+ *                 threads from now on, 0: any number), which is read once; 0 when
+ *                 there is nothing (more)
+ *          write  with BH_EXIT_OP_PHASE in the top byte: a phase was reached
  *                 with BH_EXIT_OP_TEXT in the top byte: append the low byte
  *                 to the message that explains BH_EXIT_FAILED or
  *                 BH_EXIT_OUT_OF_MEMORY (bounded by
@@ -71,9 +75,13 @@
 #define BH_EXIT_OP_TEXT	 (2u << 24)
 #define BH_EXIT_TEXT_MAX 512
 
+#define BH_WANT_STOP 1u
+#define BH_WANT_PIDS (1u << 31)
+#define BH_PIDS_MAX  (1u << 22) /* as the kernel has it */
+
 #define BH_PHASE_INIT	   1 /* init runs, the console is set up for input */
 #define BH_PHASE_COMMAND   2 /* the command is about to be executed */
-#define BH_PHASE_UNBOUNDED 3 /* between them: nothing keeps to what pids= says */
+#define BH_PHASE_UNBOUNDED 3 /* nothing keeps to what pids= or BH_WANT_PIDS says */
 
 #define BH_PARAMS_PATH "/bulkhead.params"
 #define BH_PARAMS_MAX  (1u << 20)

@@ -8,7 +8,8 @@
  * (commands with answers, the output port, interrupts) and sleep states other
  * than S5.
  *
- * No state but one counter of the i8042, so no lock.
+ * No state but one counter of the i8042 and one word of the exit device, so no
+ * lock.
  */
 #include "devices/platform/control_ports.h"
 
@@ -148,14 +149,35 @@ const struct bus_ops acpi_power_bus_ops = {
 #define EXIT_MESSAGE 4
 #define OP_MASK	     0xff000000u
 
+void control_want(struct control_sink *sink, uint32_t what)
+{
+	uint32_t now = atomic_load(&sink->wanted);
+
+	/* Pairs with take_wanted(). */
+	while (now != BH_WANT_STOP && !atomic_compare_exchange_weak(&sink->wanted, &now, what))
+		;
+}
+
+/* Each number once, so that a second look does not undo what came in between;
+ * but init may forget that it is to stop. */
+static uint32_t take_wanted(struct control_sink *sink)
+{
+	uint32_t now = atomic_load(&sink->wanted);
+
+	while (now != BH_WANT_STOP && !atomic_compare_exchange_weak(&sink->wanted, &now, 0))
+		;
+	return now;
+}
+
 static void exit_device_read(void *dev, uint64_t offset, uint8_t *data, unsigned int len)
 {
-	uint32_t magic = htole32(BH_EXIT_MAGIC);
+	uint32_t word;
 
-	(void)dev;
 	memset(data, 0xff, len);
-	if (offset == EXIT_STATUS && len == sizeof(magic))
-		memcpy(data, &magic, sizeof(magic));
+	if (len != sizeof(word) || (offset != EXIT_STATUS && offset != EXIT_MESSAGE))
+		return;
+	word = htole32(offset == EXIT_STATUS ? BH_EXIT_MAGIC : take_wanted(dev));
+	memcpy(data, &word, sizeof(word));
 }
 
 static void exit_device_write(void *dev, uint64_t offset, const uint8_t *data, unsigned int len)

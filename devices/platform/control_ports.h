@@ -28,7 +28,14 @@ struct control_sink {
 	void (*event)(void *ctx, enum control_event event, uint32_t value);
 	void *ctx;
 	_Atomic uint8_t i8042_reads; /* the i8042's own; starts as 0 */
+	_Atomic uint32_t wanted;     /* exit device: what init is asked for; BH_WANT_* */
 };
+
+/*
+ * Ask the guest's init for something (BH_WANT_*) before the power button tells it
+ * to look.  To stop is not taken back.  Any thread.
+ */
+void control_want(struct control_sink *sink, uint32_t what);
 
 /* For bus_add(); the device is a `struct control_sink` (borrowed). */
 extern const struct bus_ops i8042_bus_ops;	 /* I8042_LEN ports at I8042_PORT */

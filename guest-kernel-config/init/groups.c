@@ -28,6 +28,9 @@
 #define GROUPS	      "/sys/fs/cgroup"
 #define COMMAND_GROUP GROUPS "/bulkhead"
 
+/* Of the command's group, from before its namespace: what counts is who opened it. */
+static int bound_fd = -1;
+
 static void mount_groups(const char *options)
 {
 	if (mount("cgroup2", GROUPS, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
@@ -60,10 +63,24 @@ static bool kernel_counts(void)
 	return false;
 }
 
+/* Open files of it stay good. */
 static void unmount_groups(void)
 {
-	if (umount2(GROUPS, UMOUNT_NOFOLLOW) < 0)
+	if (umount2(GROUPS, UMOUNT_NOFOLLOW | MNT_DETACH) < 0)
 		fail("cannot unmount " GROUPS ": %s", strerror(errno));
+}
+
+void groups_bound_processes(uint32_t most)
+{
+	char text[16] = "max";
+
+	if (most)
+		snprintf(text, sizeof(text), "%u", (unsigned int)most);
+	if (bound_fd < 0 || write(bound_fd, text, strlen(text)) < 0) {
+		note("cannot bound the processes: %s",
+		     bound_fd < 0 ? "there is no group" : strerror(errno));
+		report_phase(BH_PHASE_UNBOUNDED);
+	}
 }
 
 static void bound_processes(uint32_t most, bool best_effort)
@@ -83,6 +100,9 @@ static void bound_processes(uint32_t most, bool best_effort)
 	put(GROUPS "/cgroup.subtree_control", "+pids");
 	if (mkdir(COMMAND_GROUP, 0755) < 0)
 		fail("cannot make the control group " COMMAND_GROUP ": %s", strerror(errno));
+	bound_fd = open(COMMAND_GROUP "/pids.max", O_WRONLY | O_CLOEXEC);
+	if (bound_fd < 0)
+		fail("cannot open " COMMAND_GROUP "/pids.max: %s", strerror(errno));
 	snprintf(text, sizeof(text), "%u", (unsigned int)most);
 	put(COMMAND_GROUP "/pids.max", text);
 	put(COMMAND_GROUP "/cgroup.procs", "0");

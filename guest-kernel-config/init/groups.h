@@ -15,4 +15,7 @@
  */
 void groups_set_up(const struct params *p);
 
+/* Bound them by another number, 0: by none.  What cannot be done Bulkhead is told. */
+void groups_bound_processes(uint32_t most);
+
 #endif

@@ -68,6 +68,11 @@ void report_phase(unsigned int phase)
 	write_port(4, BH_EXIT_OP_PHASE | (phase & 0xff));
 }
 
+unsigned int report_wanted(void)
+{
+	return has_exit_device() ? inl(BH_EXIT_PORT + 4) : BH_WANT_STOP;
+}
+
 /*
  * The write ends the VM at once.  Where there is no such device (a foreign
  * monitor) the write is lost and the machine is switched off.

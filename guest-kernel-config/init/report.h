@@ -18,6 +18,10 @@ void report_set_verbose(bool verbose);
 
 void report_phase(unsigned int phase);
 
+/* What the host wants since the power button was pressed (BH_WANT_*; 0: nothing);
+ * to stop, where there is no exit device. */
+unsigned int report_wanted(void);
+
 /* A sentence about the end that follows. */
 void report_text(const char *text);
 

@@ -34,6 +34,7 @@
 #include "../guest_abi.h"
 #include "command.h"
 #include "console.h"
+#include "groups.h"
 #include "mounts.h"
 #include "oom.h"
 #include "power.h"
@@ -186,6 +187,17 @@ static int open_signals(void)
 	return fd;
 }
 
+/* It is also how the host says that it wants something else. */
+static void power_event(struct run *run)
+{
+	unsigned int wanted = report_wanted();
+
+	if (wanted & BH_WANT_PIDS)
+		groups_bound_processes(wanted & ~BH_WANT_PIDS);
+	else if (wanted == BH_WANT_STOP)
+		stop_command(run);
+}
+
 static void wait_once(struct run *run)
 {
 	struct pollfd fds[1 + POWER_BUTTONS_MAX + PUMP_POLL_FDS];
@@ -212,7 +224,7 @@ static void wait_once(struct run *run)
 	if (run->pump)
 		pump_run(run->pump, pump);
 	if (power_pressed(&run->power, power))
-		stop_command(run);
+		power_event(run);
 	if (fds[0].revents)
 		read_signals(run);
 	if (run->stage != RUNNING && run->stage != DONE && now_ms() >= run->deadline)

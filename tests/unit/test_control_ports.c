@@ -186,7 +186,9 @@ static void test_exit_device(void **state)
 			uint64_t ones = widths[i] == 8 ? UINT64_MAX : (1ULL << 8 * widths[i]) - 1;
 			uint64_t v = rd(&exit_device_bus_ops, &sink, at, widths[i]);
 
-			assert_true(v == (at == 0 && widths[i] == 4 ? BH_EXIT_MAGIC : ones));
+			assert_true(v == (widths[i] != 4 || at % 4 ? ones
+					  : at			   ? 0
+								   : BH_EXIT_MAGIC));
 			if (widths[i] != 4 || at % 4)
 				wr(&exit_device_bus_ops, &sink, at, 0x0101010101010101, widths[i]);
 		}
@@ -195,6 +197,28 @@ static void test_exit_device(void **state)
 }
 
 /* --- hostile --- */
+
+/* What init is asked for: a number once, the last one; to stop for good. */
+static void test_wanted(void **state)
+{
+	struct seen seen = { 0 };
+	struct control_sink sink = { .event = record, .ctx = &seen };
+	const struct bus_ops *ops = &exit_device_bus_ops;
+
+	(void)state;
+	control_want(&sink, BH_WANT_PIDS | 7);
+	control_want(&sink, BH_WANT_PIDS | 9);
+	assert_true(rd(ops, &sink, 4, 2) == 0xffff); /* which takes nothing */
+	assert_true(rd(ops, &sink, 0, 4) == BH_EXIT_MAGIC);
+	assert_true(rd(ops, &sink, 4, 4) == (BH_WANT_PIDS | 9));
+	assert_true(rd(ops, &sink, 4, 4) == 0);
+	control_want(&sink, BH_WANT_PIDS);
+	control_want(&sink, BH_WANT_STOP);
+	control_want(&sink, BH_WANT_PIDS | 3);
+	assert_true(rd(ops, &sink, 4, 4) == BH_WANT_STOP);
+	assert_true(rd(ops, &sink, 4, 4) == BH_WANT_STOP);
+	assert_int_equal(seen.count, 0);
+}
 
 static void test_fuzz(void **state)
 {
@@ -240,7 +264,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_i8042_reset), cmocka_unit_test(test_i8042_probe),
 		cmocka_unit_test(test_pvpanic),	    cmocka_unit_test(test_acpi_power),
-		cmocka_unit_test(test_exit_device), cmocka_unit_test(test_fuzz),
+		cmocka_unit_test(test_exit_device), cmocka_unit_test(test_wanted),
+		cmocka_unit_test(test_fuzz),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,10 +44,12 @@ static const struct option limit_options[] = {
 		"with control\ngroups of version 2 processes of the instance are killed, "
 		"while version 1\nrefuses.\nNot for a guest, whose memory is its hardware.",
 		RUN_SET_MEMORY),
-	LIMIT_OPTION("pids", "N|none", "the most processes and threads (not for vm)",
-		     "The most processes and threads.\nWhat there is already stays.\n"
-		     "Not for a guest, whose own kernel keeps the number that it was started with.",
-		     RUN_SET_PIDS),
+	LIMIT_OPTION(
+		"pids", "N|none", "the most processes and threads",
+		"The most processes and threads.\nWhat there is already stays.\n"
+		"A guest's own kernel keeps it, within moments, if the guest was started with a\n"
+		"number and its init is Bulkhead's.",
+		RUN_SET_PIDS),
 	LIMIT_OPTION("disk-bps", "SIZE|none", "bytes per second of each disk",
 		     "The most bytes per second of each disk.", RUN_SET_DISK_BPS),
 	LIMIT_OPTION("disk-iops", "N|none", "requests per second of each disk",

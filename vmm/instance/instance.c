@@ -283,24 +283,23 @@ static int verb_stop(void *ctx, char *text, char *answer, size_t size, struct er
 	return 0;
 }
 
-static int apply_rates(void *ctx, const struct limits_config *rates, struct err *e)
+static int apply_limits(void *ctx, const struct limits_config *limits, struct err *e)
 {
 	struct instance *in = ctx;
 
 	if (in->ended) /* and its process may be another one by now */
 		return err_set(e, ESRCH, "the instance is over");
-	if (!in->ops->set_rates)
+	if (!in->ops->set_limits)
 		return caretaker_set_rate(&in->caretaker, in->ops->net_pid(in->wall),
-					  rates->net_bps, e);
-	in->ops->set_rates(in->wall, rates);
-	return 0;
+					  limits->net_bps, e);
+	return in->ops->set_limits(in->wall, limits, e);
 }
 
 /* `bulkhead limit` */
 static int verb_limit(void *ctx, char *text, char *answer, size_t size, struct err *e)
 {
 	struct instance *in = ctx;
-	int r = limits_change(&in->limits, text, apply_rates, in, e);
+	int r = limits_change(&in->limits, text, apply_limits, in, e);
 
 	if (r < 0)
 		return r;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "guest-kernel-config/guest_abi.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/config/isolation.h"
@@ -97,22 +98,26 @@ void limits_lost(struct limits *l, enum cgroup_limit which)
 {
 	const unsigned int bit = 1U << which;
 
-	if (!l->cfg->limits.best_effort || l->missing & bit)
+	if (l->missing & bit)
 		return;
 	l->missing |= bit;
-	warn_missing(bit);
+	if (l->cfg->limits.best_effort)
+		warn_missing(bit);
+	else
+		log_warn("%s: the guest says that its kernel does not keep it",
+			 cgroup_limit_name(which));
 }
 
 static const struct {
 	const char *key;
 	enum run_setting setting;
-	int group;   /* enum cgroup_limit, or -1 */
-	size_t rate; /* offset in struct limits_config: devices or queues keep it; or 0 */
+	int group;  /* enum cgroup_limit, or -1 */
+	size_t own; /* offset in struct limits_config, of what no group may keep; or 0 */
 } keys[LIMITS_KEYS] = {
 	{ "cpus", RUN_SET_CPUS, CGROUP_CPUS, 0 },
 	{ "cpu-weight", RUN_SET_CPU_WEIGHT, CGROUP_CPU_WEIGHT, 0 },
 	{ "memory", RUN_SET_MEMORY, CGROUP_MEMORY, 0 },
-	{ "pids", RUN_SET_PIDS, CGROUP_PIDS, 0 },
+	{ "pids", RUN_SET_PIDS, CGROUP_PIDS, offsetof(struct limits_config, pids) },
 	{ "disk-bps", RUN_SET_DISK_BPS, CGROUP_DISK_BPS, offsetof(struct limits_config, disk_bps) },
 	{ "disk-iops", RUN_SET_DISK_IOPS, CGROUP_DISK_IOPS,
 	  offsetof(struct limits_config, disk_iops) },
@@ -129,16 +134,23 @@ enum run_setting limits_setting(unsigned int index)
 	return keys[index].setting;
 }
 
-/* No group keeps it: a guest's devices do, and a process's interfaces. */
-static bool is_rate(const struct limits *l, unsigned int i)
+/* No group keeps it: a guest's devices or kernel do, and a process's interfaces. */
+static bool is_own(const struct limits *l, unsigned int i)
 {
-	return keys[i].group < 0 || (l->cfg->isolation == RUN_ISOLATION_VM && keys[i].rate);
+	return keys[i].group < 0 || (l->cfg->isolation == RUN_ISOLATION_VM && keys[i].own);
 }
 
-/* Kept by the guest's kernel, and told to its init at the start. */
-static bool is_guests_own(const struct limits *l, unsigned int i)
+/* Why the guest's init, which was told of it at the start, cannot change it; NULL: it
+ * can. */
+static const char *why_not_pids(const struct limits *l, uint64_t value)
 {
-	return l->cfg->isolation == RUN_ISOLATION_VM && keys[i].group == CGROUP_PIDS;
+	if (l->cfg->boot != RUN_BOOT_COMMAND)
+		return "only the init that Bulkhead gives its guests can change it";
+	if (!l->cfg->limits.pids)
+		return "this guest was started without, and counts no processes";
+	if (l->missing >> CGROUP_PIDS & 1)
+		return "this guest's kernel does not keep it";
+	return value > BH_PIDS_MAX ? "the most is 4194304" : NULL;
 }
 
 static uint64_t guests_pids(const struct limits *l)
@@ -146,16 +158,16 @@ static uint64_t guests_pids(const struct limits *l)
 	return l->missing >> CGROUP_PIDS & 1 ? 0 : l->now.pids;
 }
 
-static uint64_t *rate(struct limits_config *c, unsigned int i)
+static uint64_t *own(struct limits_config *c, unsigned int i)
 {
-	return (uint64_t *)(void *)((char *)c + keys[i].rate);
+	return (uint64_t *)(void *)((char *)c + keys[i].own);
 }
 
 struct change {
 	unsigned int set; /* a bit per enum cgroup_limit */
 	struct cgroup_limits group;
-	struct limits_config rates;
-	bool has_rates;
+	struct limits_config own;
+	bool has_own;
 };
 
 static int add_change(const struct limits *l, struct change *c, const char *key, uint64_t value,
@@ -172,19 +184,21 @@ static int add_change(const struct limits *l, struct change *c, const char *key,
 	why = isolation_refusal(l->cfg->isolation, keys[i].setting);
 	if (!why && vm && keys[i].group == CGROUP_MEMORY)
 		why = "a guest's memory is its hardware";
-	if (!why && is_guests_own(l, i))
-		why = "the guest's own kernel keeps it, as it was at the start";
 	if (why)
 		return err_set(e, EOPNOTSUPP, "--%s is not for --isolation %s: %s", key,
 			       isolation_name(l->cfg->isolation), why);
 	if (keys[i].setting == RUN_SET_NET_BPS && !run_config_has_interface(l->cfg))
 		return err_set(e, EOPNOTSUPP, "--%s: this instance has no interface", key);
-	if (is_rate(l, i) && keys[i].setting != RUN_SET_NET_BPS && !l->cfg->ndisks &&
-	    !l->cfg->root.path)
-		return err_set(e, EOPNOTSUPP, "--%s: this guest has no disk", key);
-	if (is_rate(l, i)) {
-		*rate(&c->rates, i) = value;
-		c->has_rates = true;
+	if (vm && keys[i].setting == RUN_SET_PIDS)
+		why = why_not_pids(l, value);
+	else if (is_own(l, i) && keys[i].setting != RUN_SET_NET_BPS && !l->cfg->ndisks &&
+		 !l->cfg->root.path)
+		why = "this guest has no disk";
+	if (why)
+		return err_set(e, EOPNOTSUPP, "--%s: %s", key, why);
+	if (is_own(l, i)) {
+		*own(&c->own, i) = value;
+		c->has_own = true;
 		return 0;
 	}
 	if (!l->group || !l->group->nplaces)
@@ -201,7 +215,7 @@ static int add_change(const struct limits *l, struct change *c, const char *key,
 
 int limits_change(struct limits *l, char *text, limits_apply *apply, void *ctx, struct err *e)
 {
-	struct change c = { .rates = l->now };
+	struct change c = { .own = l->now };
 	char *rest = NULL;
 	int r = 0;
 
@@ -215,19 +229,19 @@ int limits_change(struct limits *l, char *text, limits_apply *apply, void *ctx, 
 		*value = '\0';
 		r = add_change(l, &c, line, number, e);
 	}
-	if (r == 0 && c.has_rates)
-		r = apply(ctx, &c.rates, e);
+	if (r == 0 && c.has_own)
+		r = apply(ctx, &c.own, e);
 	if (r < 0)
 		return r;
 	if (c.set)
 		r = cgroup_change(l->group, c.set, &c.group, e);
 	if (r < 0) {
-		if (c.has_rates)
+		if (c.has_own)
 			apply(ctx, &l->now, NULL);
 		return r;
 	}
 	l->missing &= ~c.set;
-	l->now = c.rates;
+	l->now = c.own;
 	return 0;
 }
 
@@ -239,10 +253,10 @@ void limits_show(const struct limits *l, char *answer, size_t size)
 	for (unsigned int i = 0; i < LIMITS_KEYS && n < size; i++) {
 		uint64_t value = 0;
 
-		if (is_rate(l, i))
-			value = *rate(&now, i);
-		else if (is_guests_own(l, i))
+		if (is_own(l, i) && keys[i].setting == RUN_SET_PIDS)
 			value = guests_pids(l);
+		else if (is_own(l, i))
+			value = *own(&now, i);
 		else if (l->group && keys[i].group >= 0)
 			value = l->group->limits.value[keys[i].group];
 		n += (size_t)snprintf(answer + n, size - n, "%s %llu\n", keys[i].key,

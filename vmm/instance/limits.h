@@ -26,7 +26,7 @@
 
 struct limits {
 	const struct run_config *cfg;
-	struct limits_config now;  /* rates that no group keeps: as they are */
+	struct limits_config now;  /* what no group keeps: as it is */
 	struct cgroup *group;	   /* NULL: none */
 	struct cgroup_usage usage; /* once it is over */
 	unsigned int missing;	   /* a bit per enum cgroup_limit: not enforced */
@@ -43,7 +43,7 @@ int limits_open(struct limits *l, const struct run_config *cfg, const char *uuid
 
 /* --- while it runs --- */
 
-/* A guest says that its kernel cannot keep `which`: warn, once. */
+/* A guest says that its kernel does not keep `which`: warn, once. */
 void limits_lost(struct limits *l, enum cgroup_limit which);
 
 #define LIMITS_KEYS 7
@@ -54,13 +54,13 @@ enum run_setting limits_setting(unsigned int index);
 
 /*
  * `bulkhead limit`: `text` is lines of "KEY NUMBER", 0 for no limit; all of it is
- * done, or nothing.  Rates that no group keeps are for apply(), which may be
+ * done, or nothing.  What no group keeps is for apply(), which may be
  * called again to take them back; l->now has them then.  Every limit goes to
  * `answer`, in the same form.
  * 0; -EINVAL, -EOPNOTSUPP (not behind this wall, or no group), -errno.
  * System calls: write, lseek, and apply()'s.
  */
-typedef int limits_apply(void *ctx, const struct limits_config *rates, struct err *e);
+typedef int limits_apply(void *ctx, const struct limits_config *limits, struct err *e);
 int limits_change(struct limits *l, char *text, limits_apply *apply, void *ctx, struct err *e);
 void limits_show(const struct limits *l, char *answer, size_t size);
 

@@ -462,6 +462,13 @@ void machine_halt(struct machine *m)
 
 void machine_power_button(struct machine *m)
 {
+	control_want(&m->control, BH_WANT_STOP);
+	kvm_irq_pulse(&m->vm, arch_power_button_gsi());
+}
+
+void machine_bound_processes(struct machine *m, uint32_t most)
+{
+	control_want(&m->control, BH_WANT_PIDS | MIN(most, BH_PIDS_MAX));
 	kvm_irq_pulse(&m->vm, arch_power_button_gsi());
 }
 

@@ -88,6 +88,10 @@ void machine_halt(struct machine *m);
 
 void machine_power_button(struct machine *m);
 
+/* Ask the guest's init for a bound on its processes, 0: none.  Only for a guest that
+ * runs Bulkhead's: to any other a power button was pressed. */
+void machine_bound_processes(struct machine *m, uint32_t most);
+
 /* Sum of all vCPUs' exits by reason. */
 void machine_exits(const struct machine *m, uint64_t ret[VM_EXIT_REASONS]);
 

@@ -71,10 +71,12 @@ enum monitor_order_kind {
 	ORDER_PAUSE,
 	ORDER_RESUME,
 	ORDER_STOP, /* end now; MONITOR_END follows */
+	ORDER_PIDS, /* value: at most so many processes in the guest; 0: any number */
 };
 
 struct monitor_order {
 	uint32_t kind;
+	uint32_t value; /* 0 where the list above names none */
 };
 
 #endif

@@ -105,6 +105,9 @@ static void on_order(void *ctx, uint32_t events)
 	case ORDER_RESUME:
 		vcpu_gate_open(&m->machine.gate);
 		break;
+	case ORDER_PIDS:
+		machine_bound_processes(&m->machine, order.value);
+		break;
 	case ORDER_STOP:
 		on_end(m, VM_END_STOPPED, 0, NULL);
 		break;

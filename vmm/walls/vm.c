@@ -172,6 +172,8 @@ static void on_message(void *ctx, uint32_t events)
 			w->init_seen = true;
 			vm_probe_stop(&w->probe);
 			w->events.ready(w->events.ctx);
+		} else if (msg.detail == BH_PHASE_COMMAND) {
+			w->command_seen = true;
 		} else if (msg.detail == BH_PHASE_UNBOUNDED && w->cfg->limits.pids) {
 			w->events.unbounded(w->events.ctx);
 		}
@@ -404,6 +406,7 @@ static struct wall *vm_open(const struct run_config *cfg, const struct wall_cons
 		return NULL;
 	}
 	w->cfg = cfg;
+	w->pids = cfg->limits.pids;
 	w->stream = cfg->boot == RUN_BOOT_COMMAND && !console->terminal;
 	w->sock = w->console_in = w->console_out = -1;
 	if (vm_parts_open(&w->parts, cfg, console, e) < 0) {
@@ -434,9 +437,9 @@ static bool vm_stream_input(const struct wall *wall)
 	return ((const struct vm_wall *)wall)->stream;
 }
 
-static void order(struct vm_wall *w, enum monitor_order_kind kind)
+static void order(struct vm_wall *w, enum monitor_order_kind kind, uint32_t value)
 {
-	struct monitor_order o = { .kind = kind };
+	struct monitor_order o = { .kind = kind, .value = value };
 
 	/* A monitor that does not read is ended by its pidfd, not by orders. */
 	send(w->sock, &o, sizeof(o), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -444,17 +447,27 @@ static void order(struct vm_wall *w, enum monitor_order_kind kind)
 
 static void vm_shut_down(struct wall *wall)
 {
-	order((struct vm_wall *)wall, ORDER_POWER_BUTTON);
+	order((struct vm_wall *)wall, ORDER_POWER_BUTTON, 0);
 }
 
-static void vm_set_rates(struct wall *wall, const struct limits_config *limits)
+static int vm_set_limits(struct wall *wall, const struct limits_config *limits, struct err *e)
 {
-	vm_parts_set_rates(&((struct vm_wall *)wall)->parts, limits);
+	struct vm_wall *w = (struct vm_wall *)wall;
+	const bool bound = limits->pids != w->pids;
+
+	/* Before, nobody is there who would look, or it is the start's to do. */
+	if (bound && !w->command_seen)
+		return err_set(e, EAGAIN, "--pids: the guest is still starting; try again");
+	vm_parts_set_rates(&w->parts, limits);
+	if (bound)
+		order(w, ORDER_PIDS, (uint32_t)limits->pids);
+	w->pids = limits->pids;
+	return 0;
 }
 
 static void vm_stop(struct wall *wall)
 {
-	order((struct vm_wall *)wall, ORDER_STOP);
+	order((struct vm_wall *)wall, ORDER_STOP, 0);
 }
 
 /*
@@ -533,7 +546,7 @@ const struct wall_ops wall_vm = {
 	.input_fd = vm_input_fd,
 	.stream_input = vm_stream_input,
 	.shut_down = vm_shut_down,
-	.set_rates = vm_set_rates,
+	.set_limits = vm_set_limits,
 	.stop = vm_stop,
 	.release = vm_release,
 	.report = vm_wall_report,

@@ -25,7 +25,8 @@ struct vm_wall {
 	struct vm_process device[ARCH_MAX_VIRTIO];
 	bool device_lost[ARCH_MAX_VIRTIO]; /* told once */
 	struct vm_probe probe;
-	bool init_seen;
+	bool init_seen, command_seen;
+	uint64_t pids; /* as the guest's init was last told; 0: any number */
 	bool ended;
 	bool released;
 	struct monitor_msg last; /* MONITOR_END, for the report */

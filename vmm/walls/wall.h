@@ -35,7 +35,7 @@ struct wall_console {
 struct wall_events {
 	/* The command's side is ready for input (init runs). */
 	void (*ready)(void *ctx);
-	/* Nothing keeps to --pids; with --best-effort only.  The guest says so:
+	/* Nothing keeps to --pids, or to what it was changed to.  The guest says so:
 	 * it may be called at any time, or never. */
 	void (*unbounded)(void *ctx);
 	/* It is over.  Called once; *ending is the callee's to copy. */
@@ -82,9 +82,11 @@ struct wall_ops {
 	/* Ask it to end in order (the power button, SIGTERM). */
 	void (*shut_down)(struct wall *w);
 
-	/* How fast its disks and interfaces may be from now on.  NULL: not the
-	 * wall's own doing, but the control group's and the caretaker's. */
-	void (*set_rates)(struct wall *w, const struct limits_config *limits);
+	/* How fast its disks and interfaces may be from now on, and how many
+	 * processes it may have.  All of it or nothing: -EAGAIN and *e while the
+	 * command has not begun.  NULL: not the wall's own doing, but the control
+	 * group's and the caretaker's. */
+	int (*set_limits)(struct wall *w, const struct limits_config *limits, struct err *e);
 
 	/* The process in whose network namespace the other ends of its ports are,
 	 * not reaped yet.  NULL: they are in none. */

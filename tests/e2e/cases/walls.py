@@ -3,9 +3,10 @@ compared."""
 import json
 import os
 import re
+import time
 
 import host_state
-from harness import case
+from harness import Terminal, case
 
 # What no preparation lets reach this host: bombs are not run where no limit
 # holds them, nothing leaks into a command, and version 1 of the control groups
@@ -76,14 +77,53 @@ def bound_of_processes_without_its_kernel(t):
 @case()
 def bound_of_processes_is_kept(t):
     own = [f'{k}={v}' for k, v in t.env.items()]
-    m = t.start_guest('echo up; cat', '--pids', '30', '--name', 'bounded')
+    m = t.start_guest('echo up; cat', '--name', 'unbounded')
     m.expect(rb'up\n')
-    refused = t.host('env', *own, t.bulkhead, 'limit', 'bounded', '--pids', '40', check=False)
-    t.check('why not', "--pids is not for --isolation vm: the guest's own kernel keeps it" in refused, refused)
-    shown = t.host('env', *own, t.bulkhead, 'limit', 'bounded')
-    t.check('what it is', re.search(r'^pids +30$', shown, re.M), shown)
+    refused = t.host('env', *own, t.bulkhead, 'limit', 'unbounded', '--pids', '40', check=False)
+    t.check('why not', '--pids: this guest was started without, and counts no processes' in refused, refused)
+    shown = t.host('env', *own, t.bulkhead, 'limit', 'unbounded')
+    t.check('what it is', re.search(r'^pids +none$', shown, re.M), shown)
     m.close_stdin()
     t.ended(m.wait(), 0)
+
+
+# Init reads what it is to do at its next turn, so the guest looks until it is there.
+LOOK = ('look() { i=0; while [ "$(cat /sys/fs/cgroup/pids.max)" != $1 ]; do i=$((i+1)); [ $i = 100 ] && exit 9; '
+        'sleep .1; done; echo "is $1"; }; ')
+
+
+@case(table=[('pipes', False), ('terminal', True)])
+def bound_of_processes_is_changed(t, terminal):
+    """While it runs: the guest's kernel keeps the new number, two changes at once are no request to
+    end, such a request still is, and the report has the last number."""
+    own = [f'{k}={v}' for k, v in t.env.items()]
+    m = t.start_guest(LOOK + 'echo up; look 8; (for i in 1 2 3 4 5 6 7 8; do sleep 2 & done); echo then; read x; '
+                      'look max; look 30; look 31; trap "echo stopped; exit 3" TERM; while :; do sleep .1; done',
+                      '--pids', '20', '--name', 'bounded', '--report', 'report',
+                      terminal=Terminal() if terminal else None)
+    m.expect(rb'up\r?\n')
+
+    def limit(*options):
+        return t.host('env', *own, t.bulkhead, 'limit', 'bounded', *options)
+    shown = limit('--pids', '8')
+    t.check('what it is', re.search(r'^pids +8$', shown, re.M), shown)
+    m.expect(rb'is 8\r?\n')
+    m.expect(rb'fork')
+    m.expect(rb'then\r?\n')
+    time.sleep(4)       # what is left of them has ended
+    m.send(b'\n')
+    shown = limit('--pids', 'none')
+    t.check('what it is', re.search(r'^pids +none$', shown, re.M), shown)
+    m.expect(rb'is max\r?\n')
+    limit('--pids', '29')
+    limit('--pids', '30')
+    m.expect(rb'is 30\r?\n')
+    limit('--pids', '31')
+    m.expect(rb'is 31\r?\n')
+    t.host('env', *own, t.bulkhead, 'stop', 'bounded')
+    m.expect(rb'stopped\r?\n')
+    m.wait()
+    t.same('the report', t.report('report')['limits']['pids'], 31)
 
 
 def surface_of_a_command(t, report):
