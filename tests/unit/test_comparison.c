@@ -12,6 +12,7 @@
 
 #include "vmm/base/util.h"
 #include "vmm/compare/advice.h"
+#include "vmm/compare/choice.h"
 
 #define N 20
 
@@ -118,6 +119,73 @@ static void cut(struct compare_row *row, size_t n)
 {
 	for (size_t w = 0; w < COMPARE_WALLS; w++)
 		row->wall[w].n = MIN(row->wall[w].n, n);
+}
+
+static void choice_says(const struct comparison *c, size_t i, const char *want)
+{
+	struct analysis a;
+	char got[ADVICE_TEXT] = "";
+
+	assert_int_equal(analysis_make(c, &a), 0);
+	if (!choice_sentence(c, &a, i, got))
+		got[0] = '\0';
+	assert_string_equal(got, want);
+	analysis_release(&a);
+}
+
+/* Whichever wall wins is named, also when it is not the one that is expected. */
+static void choices(void **state)
+{
+	static const double ms[] = { 20, 30, 10 }, mib[] = { 1, 2, 3 };
+	struct comparison c;
+	struct compare_row *exit, *memory;
+	struct compare_attempt *attempt;
+
+	(void)state;
+	fill(&c);
+	choice_says(&c, 1, "");
+	exit = comparison_row(&c, "start", "exit", "ms", false);
+	memory = comparison_row(&c, "idle", "memory", "MiB", false);
+	attempt = comparison_attempt(&c, "file");
+	for (size_t w = 0; w < 3; w++) {
+		assert_int_equal(compare_series_add(&exit->wall[w], ms[w]), 0);
+		assert_int_equal(compare_series_add(&memory->wall[w], mib[w]), 0);
+		attempt->wall[w].verdict = COMPARE_REACHED;
+	}
+	choice_says(&c, 0,
+		    "Code that is trusted: vm is done fastest (10.0 ms, x0.50 of none) and none "
+		    "takes the least memory (1.0 MiB).");
+	choice_says(&c, 1,
+		    "Code that may try to get out: something got out of every wall that was "
+		    "tried.");
+	attempt->wall[1].verdict = COMPARE_BLOCKED;
+	choice_says(&c, 1,
+		    "Code that may try to get out: nothing got out of process; of it process is "
+		    "done fastest (30.0 ms, x1.50 of none) and takes the least memory (2.0 MiB).");
+	attempt->wall[2].verdict = COMPARE_CONTAINED;
+	c.calls_known = 300;
+	c.surface[1].measured = c.surface[2].measured = true;
+	for (size_t w = 1; w < 3; w++) {
+		struct surface_part *part = surface_part(&c.surface[w], "command");
+
+		part->facing = true;
+		part->filters = w == 1 ? 0 : 1;
+		assert_int_equal(surface_names_add(&part->whole, "read"), 0);
+	}
+	choice_says(&c, 1,
+		    "Code that may try to get out: nothing got out of process and vm; of these vm "
+		    "is done fastest (10.0 ms, x0.50 of none) and process takes the least memory "
+		    "(2.0 MiB); vm leaves the least of the host's kernel (1 of 300 system calls).");
+	choice_says(&c, 2,
+		    "Work in the processor and in memory: process costs nothing that could be "
+		    "told; vm is slower in 1 of 2 rows (integer the most, 2.00 times), and is "
+		    "faster in 1.");
+	choice_says(&c, 3, "");
+	strcpy(c.wall[2].problem, "it cannot");
+	choice_says(&c, 0,
+		    "Code that is trusted: none is done fastest (20.0 ms) and takes the least "
+		    "memory (1.0 MiB).");
+	comparison_release(&c);
 }
 
 /* What no values could have shown is not "no difference": 3 against 3 among four
@@ -408,6 +476,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verdicts),
 		cmocka_unit_test(small_differences_are_none),
+		cmocka_unit_test(choices),
 		cmocka_unit_test(few_runs_are_no_verdict),
 		cmocka_unit_test(read_back),
 		cmocka_unit_test(nothing_measured),

@@ -8,6 +8,7 @@
 
 #include "vmm/base/util.h"
 #include "vmm/compare/advice.h"
+#include "vmm/compare/choice.h"
 #include "vmm/compare/claims.h"
 #include "vmm/compare/report.h"
 #include "vmm/compare/report_parts.h"
@@ -80,8 +81,9 @@ static void head(const struct comparison *c, FILE *out)
 	fputs(style, out);
 	fputs("</style></head><body><main>\n<h1>The price of each wall</h1>\n", out);
 	element(out, "<p>Compared: <strong>", c->command[0] ? c->command : c->suite, "</strong>");
-	fprintf(out, ", %u runs of each behind each wall, interleaved in random order (seed %lu), ",
-		c->runs, (unsigned long)c->seed);
+	fprintf(out,
+		", %u run%s of each behind each wall, interleaved in random order (seed %lu), ",
+		c->runs, c->runs == 1 ? "" : "s", (unsigned long)c->seed);
 	element(out, "", c->started, ".");
 	fprintf(out, "%s</p>\n",
 		c->complete ? "" : " <strong>Interrupted: this is what was done.</strong>");
@@ -92,7 +94,8 @@ static void host(const struct comparison *c, FILE *out)
 	const struct compare_host *h = &c->host;
 
 	element(out, "<h2>The host</h2>\n<p>", h->cpu, "");
-	fprintf(out, ", %u cores, load %.2f before; ", h->cores, h->load);
+	fprintf(out, ", %u core%s, load %.2f before; ", h->cores, h->cores == 1 ? "" : "s",
+		h->load);
 	element(out, "", h->kernel, ".</p>\n");
 	element(out, "<p class=\"soft\">Mitigations: ", h->mitigations, "</p>\n");
 	if (h->disk[0])
@@ -113,6 +116,9 @@ static void advice(const struct comparison *c, const struct analysis *a, FILE *o
 	char sentence[ADVICE_TEXT];
 
 	fputs("<h2>In short</h2>\n<ul>\n", out);
+	for (size_t i = 0; i < CHOICES; i++)
+		if (choice_sentence(c, a, i, sentence))
+			element(out, "<li><strong>", sentence, "</strong></li>\n");
 	for (size_t i = 0; advice_sentence(c, a, i, sentence); i++)
 		element(out, "<li>", sentence, "</li>\n");
 	fputs("</ul>\n", out);

@@ -7,6 +7,7 @@
 
 #include "vmm/base/util.h"
 #include "vmm/compare/advice.h"
+#include "vmm/compare/choice.h"
 #include "vmm/compare/report.h"
 
 #define FITTING 5
@@ -47,9 +48,9 @@ static void write_head(const struct comparison *c, FILE *out)
 
 	fprintf(out, "%s%.80s\n", c->command[0] ? "Compared: " : "Compared: the suite ",
 		c->command[0] ? c->command : c->suite);
-	snprintf(text, sizeof(text), "Host: %s, %u cores, %s, load %.2f before. Mitigations: %s.",
-		 h->cpu[0] ? h->cpu : "unknown processor", h->cores, h->kernel, h->load,
-		 h->mitigations[0] ? h->mitigations : "unknown");
+	snprintf(text, sizeof(text), "Host: %s, %u core%s, %s, load %.2f before. Mitigations: %s.",
+		 h->cpu[0] ? h->cpu : "unknown processor", h->cores, h->cores == 1 ? "" : "s",
+		 h->kernel, h->load, h->mitigations[0] ? h->mitigations : "unknown");
 	wrapped(out, text);
 	if (h->label[0])
 		fprintf(out, "KVM: %s, %s.%s\n", h->backend, h->label,
@@ -58,8 +59,9 @@ static void write_head(const struct comparison *c, FILE *out)
 				: " The ratios of vm here are not those of hardware.");
 	if (h->disk[0])
 		fprintf(out, "Disk: %s.\n", h->disk);
-	fprintf(out, "%u runs of each, in random order (seed %lu); medians%s.\n\n", c->runs,
-		(unsigned long)c->seed, c->complete ? "" : "; INTERRUPTED, this is what was done");
+	fprintf(out, "%u run%s of each, in random order (seed %lu); medians%s.\n\n", c->runs,
+		c->runs == 1 ? "" : "s", (unsigned long)c->seed,
+		c->complete ? "" : "; INTERRUPTED, this is what was done");
 }
 
 /* "12.3 x1.05+": median, ratio to the base, and its verdict. */
@@ -144,11 +146,27 @@ static void write_ends(const struct comparison *c, FILE *out)
 		}
 }
 
+/* Which wall for what. */
+static void write_choices(const struct comparison *c, const struct analysis *a, FILE *out)
+{
+	char text[ADVICE_TEXT];
+	bool any = false;
+
+	for (size_t i = 0; i < CHOICES; i++)
+		if (choice_sentence(c, a, i, text)) {
+			wrapped(out, text);
+			any = true;
+		}
+	if (any)
+		fputc('\n', out);
+}
+
 void report_write_text(const struct comparison *c, const struct analysis *a, FILE *out)
 {
 	char text[ADVICE_TEXT];
 
 	write_head(c, out);
+	write_choices(c, a, out);
 	for (size_t i = 0; advice_sentence(c, a, i, text); i++)
 		wrapped(out, text);
 	fputc('\n', out);
