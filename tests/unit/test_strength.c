@@ -92,8 +92,10 @@ static void no_answer(void **state)
 {
 	(void)state;
 	assert_int_equal(judged(ATTEMPT_KERNEL, "", 125, false, "status 125"), COMPARE_NOT_RUN);
-	assert_int_equal(judged(ATTEMPT_KERNEL, "done", 0, false, "status 0"), COMPARE_NOT_RUN);
-	assert_int_equal(judged(ATTEMPT_KERNEL, "well - a - -\n", 1, false, "status 1"),
+	assert_int_equal(judged(ATTEMPT_KERNEL, "done", 0, false, "status 0, and it said: done"),
+			 COMPARE_NOT_RUN);
+	assert_int_equal(judged(ATTEMPT_KERNEL, "well - a - -\n", 1, false,
+				"status 1, and it said: well - a - -?"),
 			 COMPARE_NOT_RUN);
 }
 

@@ -34,13 +34,17 @@ static void decide(struct compare_outcome *ret, enum compare_verdict verdict, co
 	printable(ret->text, sizeof(ret->text), text);
 }
 
-/* It printed nothing: a signal is an answer, anything else is none. */
-static void judge_silence(const struct attempt *a, int status, struct compare_outcome *ret)
+/* It printed no such line: a signal is an answer, anything else is none. */
+static void judge_silence(const struct attempt *a, const struct strength_seen *seen,
+			  struct compare_outcome *ret)
 {
 	char text[COMPARE_OUTCOME];
+	int status = seen->status, n;
 
-	snprintf(text, sizeof(text), status > 128 ? "signal %d" : "status %d",
-		 status > 128 ? status - 128 : status);
+	n = snprintf(text, sizeof(text), status > 128 ? "signal %d" : "status %d",
+		     status > 128 ? status - 128 : status);
+	if (status <= 128 && seen->out[0])
+		snprintf(text + n, sizeof(text) - (size_t)n, ", and it said: %.24s", seen->out);
 	if (status <= 128)
 		decide(ret, COMPARE_NOT_RUN, text);
 	else
@@ -79,7 +83,7 @@ void strength_judge(const struct attempt *a, const struct strength_host *host,
 				       strcmp(s.evidence, host->token) == 0)))
 		decide(ret, COMPARE_REACHED, COMPARE_CANARY);
 	else if (!line)
-		judge_silence(a, seen->status, ret);
+		judge_silence(a, seen, ret);
 	else if (strcmp(s.result, "done") == 0)
 		judge_done(a, host, &s, ret);
 	else if (a->kind == ATTEMPT_BOMB && strcmp(s.error, "ETIME") == 0)
