@@ -1,5 +1,6 @@
 """The walls that need no guest, on the kernel that the lab has, and all of them
 compared."""
+import contextlib
 import json
 import os
 import re
@@ -126,6 +127,21 @@ def bound_of_processes_is_changed(t, terminal):
     t.same('the report', t.report('report')['limits']['pids'], 31)
 
 
+@contextlib.contextmanager
+def on_a_disk(t):
+    """A directory on a file system with O_DIRECT, which the lab's own temporary files have not."""
+    t.disk('disk', 500 << 20)
+    t.host('mke2fs', '-q', '-t', 'ext4', 'disk')
+    place = t.host('mktemp', '-d', '/tmp/disk.XXXXXX').strip()
+    t.host('mount', '-o', 'loop', 'disk', place)
+    try:
+        t.host('chmod', '755', place)
+        yield place
+    finally:
+        t.host('umount', place)
+        t.host('rmdir', place)
+
+
 def surface_of_a_command(t, report):
     """What of this host's kernel is within reach of `sleep 1`, by each way of looking at it."""
     known, walls = report['surface']['calls_known'], report['surface']['walls']
@@ -173,8 +189,9 @@ def three_walls_compared(t):
 def suite_behind_three_walls(t):
     """Every row of the quick suite has values behind each of Bulkhead's walls, the
     disk and the network too."""
-    t.host('env', *(f'{k}={v}' for k, v in t.env.items()), t.bulkhead, 'compare', '--runs', '1',
-           '--walls', 'none,process,vm', '--json', 'report')
+    with on_a_disk(t) as place:
+        t.host('env', *(f'{k}={v}' for k, v in t.env.items()), f'TMPDIR={place}', f'XDG_CACHE_HOME={place}/cache',
+               t.bulkhead, 'compare', '--runs', '1', '--walls', 'none,process,vm', '--json', 'report')
     report = t.report('report')
     t.same('problems', [w['problem'] for w in report['walls']], [''] * 3)
     t.same('failures', [w['failure'] for w in report['walls']], [''] * 3)
@@ -212,13 +229,30 @@ def qemu_compared(t):
 @case(long=True, limit=1200, root=True)
 def suite_behind_qemu(t):
     """Of the quick suite all that QEMU has no limit for is measured behind it too."""
-    t.host('env', *(f'{k}={v}' for k, v in t.env.items()), t.bulkhead, 'compare', '--runs', '1',
-           '--walls', 'qemu', '--json', 'report')
+    with on_a_disk(t) as place:
+        t.host('env', *(f'{k}={v}' for k, v in t.env.items()), f'TMPDIR={place}', f'XDG_CACHE_HOME={place}/cache',
+               t.bulkhead, 'compare', '--runs', '1', '--walls', 'qemu', '--json', 'report')
     report = t.report('report')
     t.same('problems', [w['problem'] for w in report['walls']], [''])
     t.same('failures', [w['failure'] for w in report['walls']], [''])
     t.same('missing', {row['quantity']: row['missing']['qemu'] for row in report['rows'] if row['missing']},
            {'processor-share': 'it has no limit on processor time of its own'})
+
+
+@case(long=True, limit=1200, root=True)
+def fio_compared(t):
+    """fio's own figures of the disk, out of a root directory that has it, behind a guest too."""
+    root = os.path.join(t.dir, 'with-fio')
+    t.host(f'{TREE}/tests/make-rootfs', root, 'fio')
+    with on_a_disk(t) as place:
+        t.host('env', *(f'{k}={v}' for k, v in t.env.items()), f'TMPDIR={place}', f'XDG_CACHE_HOME={place}/cache',
+               t.bulkhead, 'compare', '--runs', '1', '--walls', 'none,vm', '--rootfs', root, '--json', 'report')
+    report = t.report('report')
+    t.same('failures', [w['failure'] for w in report['walls']], ['', ''])
+    rows = [r for r in report['rows'] if r['workload'] == 'fio']
+    t.same('rows', [r['quantity'] for r in rows], ['randread', 'randwrite', 'read', 'write', 'randwrite-fsync'])
+    for row in rows:
+        t.same(row['quantity'], sorted(row['values']), ['none', 'vm'])
 
 
 def network(t, *args):
@@ -252,18 +286,10 @@ def limits_with_control_groups_2(t, user):
     """The contract's rows about limits, where version 2 of the control groups is.
     Not its cpus: on an emulated host the kernel's own count is off by a tenth.  disk-rate
     needs a disk below the root directory."""
-    t.disk('disk', 300 << 20)
-    t.host('mke2fs', '-q', '-t', 'ext4', 'disk')
-    place = t.host('mktemp', '-d', '/tmp/limits.XXXXXX').strip()
-    t.host('mount', '-o', 'loop', 'disk', place)
-    try:
-        t.host('chmod', '755', place)
+    with on_a_disk(t) as place:
         out = t.host('env', f'TMPDIR={place}', f'BULKHEAD={t.bulkhead}', f'{TREE}/tests/walls/contract', '-w', 'process',
                      '-u', user, 'memory', 'memory-kills-inside-only', 'pids', 'cpu-weight', 'all-limits',
                      'usage-without-a-limit', 'limit', 'disk-rate', check=False)
-    finally:
-        t.host('umount', place)
-        t.host('rmdir', place)
     t.check('the rows', ', 0 failed' in out and ' 0 passed' not in out, out)
 
 
