@@ -88,6 +88,22 @@ static void contained(void **state)
 	assert_int_equal(judged(ATTEMPT_BOMB, "", 137, false, "signal 9"), COMPARE_CONTAINED);
 }
 
+/* Many answers in one output: each by its name, the first word being an answer's. */
+static void lines_of_many(void **state)
+{
+	static const char lines[] = "noise\nfile errno EPERM b - -\nfile-up done - b - -\n"
+				    "quiet\nbad well - b - -\nlast absent ENOENT b - -\n";
+
+	(void)state;
+	assert_string_equal(strength_line(lines, "last"), "absent ENOENT b - -\n");
+	assert_true(strncmp(strength_line(lines, "file"), "errno EPERM b - -\n", 18) == 0);
+	assert_true(strncmp(strength_line(lines, "file-up"), "done - b - -\n", 13) == 0);
+	assert_null(strength_line(lines, "quiet"));
+	assert_null(strength_line(lines, "fil"));
+	assert_null(strength_line("", "file"));
+	assert_null(strength_line(NULL, "file"));
+}
+
 static void no_answer(void **state)
 {
 	(void)state;
@@ -167,6 +183,7 @@ int main(void)
 		cmocka_unit_test(blocked),
 		cmocka_unit_test(reached),
 		cmocka_unit_test(contained),
+		cmocka_unit_test(lines_of_many),
 		cmocka_unit_test(no_answer),
 		cmocka_unit_test(list),
 		cmocka_unit_test(canaries_notice),

@@ -20,6 +20,8 @@ enum attempt_kind {
 	ATTEMPT_BOMB,	/* reached: the host's kernel let it go on to its bound */
 };
 
+#define ATTEMPT_EVERY "every" /* in the place of a name: all but the bombs */
+
 /* X(function, name, kind, namespace, what success would give) */
 #define ATTEMPTS(X)                                                                                \
 	X(file_path, "file-path", CANARY, "", "a file of the host, by its path")                   \

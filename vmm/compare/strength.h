@@ -1,5 +1,6 @@
 /*
- * strength.h - what came through a wall: every attempt once behind every wall,
+ * strength.h - what came through a wall: every attempt once behind every wall, in a
+ * machine all but the bombs in one start as long as no canary notices anything;
  * judged by what the host's canaries noticed and by whose kernel answered.
  */
 #ifndef COMPARE_STRENGTH_H
@@ -28,6 +29,10 @@ struct strength_host {
 /* Pure. */
 void strength_judge(const struct attempt *a, const struct strength_host *host,
 		    const struct strength_seen *seen, struct compare_outcome *ret);
+
+/* Of the lines of ATTEMPT_EVERY the answer of that attempt, which more lines follow;
+ * NULL: it gave none.  Pure. */
+const char *strength_line(const char *lines, const char *name);
 
 /*
  * Run them all; *got is scratch.  Attempts that were not run because of an

@@ -7,6 +7,9 @@
  *
  *   done|errno|absent  ERRNO  BOOT-ID  NAMESPACE  EVIDENCE
  *
+ * `bulkhead-attempt every ...` makes all but the bombs, and each line begins with the
+ * attempt's name.
+ *
  * The boot id says whose kernel this is; the evidence is a secret that only who
  * reached the host's canary can know.  It is meant to be run by the runner
  * (strength.h), whose canaries the arguments name.

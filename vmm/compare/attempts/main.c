@@ -9,7 +9,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#define EVERY_SECONDS 20 /* for one of many */
 
 #define ENTRY(function, name, kind, space, gives) attempt_##function,
 static attempt_fn *const functions[] = { ATTEMPTS(ENTRY) };
@@ -125,23 +128,62 @@ static const char *errno_name(int error)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: bulkhead-attempt NAME TOKEN DIR PID ADDRESS PORT HANDLE\nNAME:");
+	fprintf(stderr, "usage: bulkhead-attempt NAME TOKEN DIR PID ADDRESS PORT "
+			"HANDLE\nNAME: " ATTEMPT_EVERY);
 	for (size_t i = 0; i < nattempts; i++)
 		fprintf(stderr, " %s", attempts[i].name);
 	fputc('\n', stderr);
 	return 2;
 }
 
+/* `name` before it, or NULL. */
+static int attempt(size_t i, const struct canaries *c, const char *name)
+{
+	char boot[64], space[64];
+	int r;
+
+	boot_id(boot);
+	namespace_of(attempts[i].space, space);
+	r = functions[i](c);
+	printf("%s%s%s %s %s %s %s\n", name ? name : "", name ? " " : "", result_of(r),
+	       r ? errno_name(-r) : "-", boot, space, c->evidence);
+	return fflush(stdout) != 0;
+}
+
+/* All but the bombs, each in a process of its own.  What is ended by a signal has
+ * no line. */
+static int attempt_every(const struct canaries *c)
+{
+	for (size_t i = 0; i < nattempts; i++) {
+		pid_t pid;
+
+		if (attempts[i].kind == ATTEMPT_BOMB)
+			continue;
+		pid = fork();
+		if (pid < 0) {
+			perror("fork");
+			return 1;
+		}
+		if (pid == 0) {
+			alarm(EVERY_SECONDS);
+			_exit(attempt(i, c, attempts[i].name));
+		}
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	char boot[64], space[64], evidence[ATTEMPT_EVIDENCE] = "-";
+	char evidence[ATTEMPT_EVIDENCE] = "-";
+	bool every = argc > 1 && strcmp(argv[1], ATTEMPT_EVERY) == 0;
 	struct canaries c;
 	size_t i = 0;
-	int r;
 
 	if (argc != 8)
 		return usage();
-	while (i < nattempts && strcmp(attempts[i].name, argv[1]) != 0)
+	while (!every && i < nattempts && strcmp(attempts[i].name, argv[1]) != 0)
 		i++;
 	if (i == nattempts)
 		return usage();
@@ -157,9 +199,5 @@ int main(int argc, char **argv)
 	/* Signals go to it, and 0 or less would mean whole groups. */
 	if (c.pid <= 1)
 		return usage();
-	boot_id(boot);
-	namespace_of(attempts[i].space, space);
-	r = functions[i](&c);
-	printf("%s %s %s %s %s\n", result_of(r), r ? errno_name(-r) : "-", boot, space, evidence);
-	return fflush(stdout) != 0;
+	return every ? attempt_every(&c) : attempt(i, &c, NULL);
 }
