@@ -1,6 +1,7 @@
 """The walls that need no guest, on the kernel that the lab has, and all of them
 compared."""
 import contextlib
+import glob
 import json
 import os
 import re
@@ -142,6 +143,17 @@ def on_a_disk(t):
         t.host('rmdir', place)
 
 
+def suite(t, *options):
+    """The report of `bulkhead compare` with everything on a disk: the program and the kernel too, which
+    are to be dropped from the page cache for a cold start."""
+    with on_a_disk(t) as place:
+        t.host('cp', *glob.glob(f'{os.path.dirname(t.bulkhead)}/bulkhead*'), f'{t.kernels}/vmlinux', place)
+        t.host('env', *(f'{k}={v}' for k, v in t.env.items()), f'TMPDIR={place}', f'XDG_CACHE_HOME={place}/cache',
+               f'BULKHEAD_KERNEL={place}/vmlinux', f'{place}/bulkhead', 'compare', '--runs', '1', '--json', 'report',
+               *options)
+    return t.report('report')
+
+
 def surface_of_a_command(t, report):
     """What of this host's kernel is within reach of `sleep 1`, by each way of looking at it."""
     known, walls = report['surface']['calls_known'], report['surface']['walls']
@@ -189,10 +201,7 @@ def three_walls_compared(t):
 def suite_behind_three_walls(t):
     """Every row of the quick suite has values behind each of Bulkhead's walls, the
     disk and the network too."""
-    with on_a_disk(t) as place:
-        t.host('env', *(f'{k}={v}' for k, v in t.env.items()), f'TMPDIR={place}', f'XDG_CACHE_HOME={place}/cache',
-               t.bulkhead, 'compare', '--runs', '1', '--walls', 'none,process,vm', '--json', 'report')
-    report = t.report('report')
+    report = suite(t, '--walls', 'none,process,vm')
     t.same('problems', [w['problem'] for w in report['walls']], [''] * 3)
     t.same('failures', [w['failure'] for w in report['walls']], [''] * 3)
     for row in report['rows']:
@@ -229,10 +238,7 @@ def qemu_compared(t):
 @case(long=True, limit=1200, root=True)
 def suite_behind_qemu(t):
     """Of the quick suite all that QEMU has no limit for is measured behind it too."""
-    with on_a_disk(t) as place:
-        t.host('env', *(f'{k}={v}' for k, v in t.env.items()), f'TMPDIR={place}', f'XDG_CACHE_HOME={place}/cache',
-               t.bulkhead, 'compare', '--runs', '1', '--walls', 'qemu', '--json', 'report')
-    report = t.report('report')
+    report = suite(t, '--walls', 'qemu')
     t.same('problems', [w['problem'] for w in report['walls']], [''])
     t.same('failures', [w['failure'] for w in report['walls']], [''])
     t.same('missing', {row['quantity']: row['missing']['qemu'] for row in report['rows'] if row['missing']},
@@ -244,10 +250,7 @@ def fio_compared(t):
     """fio's own figures of the disk, out of a root directory that has it, behind a guest too."""
     root = os.path.join(t.dir, 'with-fio')
     t.host(f'{TREE}/tests/make-rootfs', root, 'fio')
-    with on_a_disk(t) as place:
-        t.host('env', *(f'{k}={v}' for k, v in t.env.items()), f'TMPDIR={place}', f'XDG_CACHE_HOME={place}/cache',
-               t.bulkhead, 'compare', '--runs', '1', '--walls', 'none,vm', '--rootfs', root, '--json', 'report')
-    report = t.report('report')
+    report = suite(t, '--walls', 'none,vm', '--rootfs', root)
     t.same('failures', [w['failure'] for w in report['walls']], ['', ''])
     rows = [r for r in report['rows'] if r['workload'] == 'fio']
     t.same('rows', [r['quantity'] for r in rows], ['randread', 'randwrite', 'read', 'write', 'randwrite-fsync'])
