@@ -284,6 +284,14 @@ def given_network_namespace(t, wall):
     network(t, '-w', wall, *GIVEN)
 
 
+@case(limit=600, root=True)
+def contract(t):
+    """The table of tests/walls/contract, whose other walls need no guest, behind vm."""
+    out = t.host('env', *(f'{k}={v}' for k, v in t.env.items()), f'BULKHEAD={t.bulkhead}', f'{TREE}/tests/walls/contract',
+                 '-w', 'vm', '-u', 'root', check=False)
+    t.check('the rows', ', 0 failed' in out and ' 0 passed' not in out, out)
+
+
 @case(limit=200, root=True, table=[('root', 'root'), ('delegated', 'delegated')])
 def limits_with_control_groups_2(t, user):
     """The contract's rows about limits, where version 2 of the control groups is.
