@@ -17,7 +17,7 @@
 #include "vmm/base/err.h"
 
 #define ARCH_MAX_CPUS	 64
-#define ARCH_MAX_VIRTIO	 19 /* one IOAPIC pin each: GSI 5 to 23 */
+#define ARCH_MAX_VIRTIO	 19 /* one I/O APIC pin each: GSI 5 to 23 */
 #define ARCH_CMDLINE_MAX 2048
 #define ARCH_MIN_MEMORY	 (32ULL << 20)
 
@@ -32,12 +32,16 @@
 #define ARCH_SLEEP_STATUS_PORT	0x601
 #define ARCH_RESET_PORT		0x602
 #define ARCH_SLP_TYP_S5		5
+#define ARCH_IOAPIC_BASE	0xfec00000
 
 /* Where the n-th virtio-mmio device is (a page), and its interrupt. */
 uint64_t arch_virtio_base(unsigned int n);
 unsigned int arch_virtio_gsi(unsigned int n);
 unsigned int arch_serial_gsi(void);
 unsigned int arch_power_button_gsi(void);
+
+/* How many pins the I/O APIC of a machine with `nvirtio` devices has: GSI 0 to this. */
+unsigned int arch_ioapic_pins(unsigned int nvirtio);
 
 /*
  * Lay `bytes` of RAM (a multiple of the page size) out around the hole below
@@ -84,10 +88,11 @@ struct arch_image {
 int arch_load(const struct guest_memory *gm, const struct arch_machine *machine,
 	      const struct arch_image *image, struct arch_boot *ret_boot, struct err *e);
 
-/* Between KVM_CREATE_VM and KVM_CREATE_IRQCHIP, before any vCPU. */
+/* Between KVM_CREATE_VM and arch_irqchip_create(), before any vCPU. */
 int arch_vm_setup(int vm_fd, struct err *e);
 
-/* The interrupt controller, in the kernel. */
+/* The local APICs, in the kernel; who raises a GSI tells KVM the message that it
+ * stands for first (KVM_SET_GSI_ROUTING). */
 int arch_irqchip_create(int vm_fd, struct err *e);
 
 /*

@@ -37,9 +37,7 @@ int arch_vm_setup(int vm_fd, struct err *e)
 {
 	/*
 	 * KVM resets CPU 0's LINT0 as if an 8259 were wired to it, and Linux
-	 * keeps it open when it finds it so.  But nobody programs KVM's 8259
-	 * here (ACPI tells of none), which sees every edge of GSI 0 to 15 as
-	 * well and would have CPU 0 take them as vectors 0 to 15.
+	 * keeps it open when it finds it so.  There is none here.
 	 */
 	struct kvm_enable_cap lint0 = { .cap = KVM_CAP_DISABLE_QUIRKS,
 					.args = { KVM_X86_QUIRK_LINT0_REENABLED } };
@@ -58,8 +56,12 @@ int arch_vm_setup(int vm_fd, struct err *e)
 
 int arch_irqchip_create(int vm_fd, struct err *e)
 {
-	if (ioctl(vm_fd, KVM_CREATE_IRQCHIP, 0) < 0)
-		return err_errno(e, "KVM_CREATE_IRQCHIP");
+	/* args[0]: the pins of an I/O APIC whose EOIs are to be told of.  None:
+	 * nothing in this machine holds a line. */
+	struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 0 } };
+
+	if (ioctl(vm_fd, KVM_ENABLE_CAP, &split) < 0)
+		return err_errno(e, "KVM_ENABLE_CAP(KVM_CAP_SPLIT_IRQCHIP)");
 	return 0;
 }
 

@@ -12,15 +12,16 @@
  *   00100000  RAM, up to 3 GiB; kernels are loaded here, the initrd at its end
  *   c0000000  the hole: nothing but
  *     d0000000  virtio-mmio, one page per device
- *     fec00000  IOAPIC
+ *     fec00000  I/O APIC
  *     fee00000  local APICs
  *     fffbc000  KVM's identity map page (its default place) and TSS: used by
  *               VT-x that cannot run real mode itself
  *   100000000 the rest of RAM
  *
- * Interrupts: the IOAPIC's 24 pins are GSI 0 to 23.  There is no 8259 and no
- * PIT.  The serial port keeps its usual 4, the power button has 3 (there is
- * no second serial port), virtio devices have 5 to 23.
+ * Interrupts: the I/O APIC's pins are GSI 0 to 23 at most; it has none beyond
+ * the last device, as kernels look at each. There is no 8259 and no PIT. The
+ * serial port keeps its usual 4, the power button has 3 (there is no second
+ * serial port), virtio devices have 5 to 23.
  */
 #ifndef X86_LAYOUT_H
 #define X86_LAYOUT_H
@@ -57,7 +58,7 @@
 #define GSI_POWER_BUTTON 3
 #define GSI_SERIAL	 4
 #define GSI_VIRTIO	 5
-#define IOAPIC_PINS	 24
+#define IOAPIC_PINS_MAX	 24
 
 /* Selectors in the boot GDT: the 64-bit protocol asks for 0x10 and 0x18. */
 #define SEL_CODE32 0x08

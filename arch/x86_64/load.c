@@ -20,7 +20,8 @@
 #include "arch/x86_64/mptable.h"
 #include "vmm/base/util.h"
 
-_Static_assert(GSI_VIRTIO + ARCH_MAX_VIRTIO == IOAPIC_PINS, "one pin for each device");
+_Static_assert(GSI_VIRTIO + ARCH_MAX_VIRTIO == IOAPIC_PINS_MAX, "one pin for each device");
+_Static_assert(ARCH_IOAPIC_BASE == IOAPIC_ADDR, "arch.h");
 _Static_assert(VIRTIO_BASE + ARCH_MAX_VIRTIO * VIRTIO_STRIDE <= IOAPIC_ADDR, "layout.h");
 _Static_assert(CMDLINE_ADDR + ARCH_CMDLINE_MAX <= PAGE_TABLES, "layout.h");
 _Static_assert(PAGE_TABLES + PAGE_TABLE_PAGES * PAGE_SIZE == BOOT_AREA_END, "layout.h");
@@ -43,6 +44,11 @@ unsigned int arch_serial_gsi(void)
 unsigned int arch_power_button_gsi(void)
 {
 	return GSI_POWER_BUTTON;
+}
+
+unsigned int arch_ioapic_pins(unsigned int nvirtio)
+{
+	return GSI_VIRTIO + nvirtio;
 }
 
 /* How many bits a physical address has; never more than four-level paging

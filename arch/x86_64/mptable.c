@@ -14,16 +14,16 @@
 
 #define PACKED __attribute__((packed))
 
-#define VERSION		4 /* of the specification: 1.4 */
-#define INTEGRATED_APIC 0x14
-#define CPU_ENABLED	1
-#define CPU_BOOT	2
-#define BUS_ISA		0
-#define ALL_APICS	0xff
-#define TYPE_INT	0 /* vectored, of the IOAPIC */
-#define TYPE_NMI	1
-#define AS_ON_THE_BUS	0 /* ISA: edges, active high */
-#define MAX_SIZE(ncpus) (16 + 44 + 20 * (size_t)(ncpus) + 8 + 8 + 8 * IOAPIC_PINS + 8)
+#define VERSION		      4 /* of the specification: 1.4 */
+#define INTEGRATED_APIC	      0x14
+#define CPU_ENABLED	      1
+#define CPU_BOOT	      2
+#define BUS_ISA		      0
+#define ALL_APICS	      0xff
+#define TYPE_INT	      0 /* vectored, of the IOAPIC */
+#define TYPE_NMI	      1
+#define AS_ON_THE_BUS	      0 /* ISA: edges, active high */
+#define MAX_SIZE(ncpus, pins) (16 + 44 + 20 * (size_t)(ncpus) + 8 + 8 + 8 * (size_t)(pins) + 8)
 
 enum entry { ENTRY_CPU, ENTRY_BUS, ENTRY_IOAPIC, ENTRY_INTERRUPT, ENTRY_LOCAL_INTERRUPT };
 
@@ -86,14 +86,14 @@ static void add(struct out *o, const void *entry, size_t size)
 	o->header->entries++;
 }
 
-static void add_interrupts(struct out *o, uint8_t ioapic)
+static void add_interrupts(struct out *o, uint8_t ioapic, unsigned int pins)
 {
 	/* LINT1 of every processor, as in the MADT */
 	const struct mp_interrupt nmi = {
 		ENTRY_LOCAL_INTERRUPT, TYPE_NMI, AS_ON_THE_BUS, 0, 0, ALL_APICS, 1
 	};
 
-	for (uint8_t pin = 0; pin < IOAPIC_PINS; pin++) {
+	for (uint8_t pin = 0; pin < pins; pin++) {
 		const struct mp_interrupt i = { ENTRY_INTERRUPT, TYPE_INT, AS_ON_THE_BUS, 0, pin,
 						ioapic,		 pin };
 
@@ -115,6 +115,7 @@ static uint8_t checksum(const void *data, size_t len)
 
 size_t mptable_build(const struct arch_machine *machine, uint64_t addr, uint8_t *out, size_t size)
 {
+	const unsigned int pins = arch_ioapic_pins(machine->nvirtio);
 	const uint8_t ioapic_id = (uint8_t)machine->ncpus; /* the first that no CPU has */
 	const struct mp_bus bus = { ENTRY_BUS, 0, "ISA   " };
 	const struct mp_ioapic ioapic = { ENTRY_IOAPIC, ioapic_id, 0x11, 1, IOAPIC_ADDR };
@@ -133,7 +134,7 @@ size_t mptable_build(const struct arch_machine *machine, uint64_t addr, uint8_t 
 	};
 	struct out o = { out + sizeof(pointer) + sizeof(header), &header };
 
-	if (size < MAX_SIZE(machine->ncpus))
+	if (size < MAX_SIZE(machine->ncpus, pins))
 		return 0;
 	for (unsigned int i = 0; i < machine->ncpus; i++) {
 		const struct mp_cpu cpu = {
@@ -147,7 +148,7 @@ size_t mptable_build(const struct arch_machine *machine, uint64_t addr, uint8_t 
 	}
 	add(&o, &bus, sizeof(bus));
 	add(&o, &ioapic, sizeof(ioapic));
-	add_interrupts(&o, ioapic_id);
+	add_interrupts(&o, ioapic_id, pins);
 	header.length = (uint16_t)(o.at - (out + sizeof(pointer)));
 	memcpy(out + sizeof(pointer), &header, sizeof(header));
 	header.checksum = checksum(out + sizeof(pointer), header.length);

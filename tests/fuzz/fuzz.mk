@@ -4,7 +4,7 @@
 FUZZ_B := build/fuzz
 FUZZ_CC ?= clang
 FUZZ_DEVICES := blk net rng backend
-FUZZ_TARGETS := $(FUZZ_DEVICES) frontend mmio serial kernel cli params stream profile
+FUZZ_TARGETS := $(FUZZ_DEVICES) frontend mmio ioapic serial kernel cli params stream profile
 FUZZ_CFLAGS := -std=gnu17 -g -O1 $(WARN) $(WERROR) -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -MMD -MP -I. -D_GNU_SOURCE
 # The program's own files are instrumented for coverage, the targets are not:

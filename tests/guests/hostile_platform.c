@@ -211,9 +211,7 @@ static void ports_two_cpus(void)
 static bool claimed(unsigned int port)
 {
 	return port - I8042 < 5 || port - BH_SERIAL_PORT < 8 || port == BH_PVPANIC_PORT ||
-	       port - ACPI < 3 || port - BH_EXIT_PORT < 8 ||
-	       /* KVM's own: 8259 and its trigger modes */
-	       (port & 0xff7e) == 0x20 || port - 0x4d0 < 2;
+	       port - ACPI < 3 || port - BH_EXIT_PORT < 8;
 }
 
 static void ports_read(void)
@@ -292,7 +290,7 @@ static void memory_end(void)
 	serve("ignored");
 }
 
-/* --- interrupt controllers: no entry is unmasked, nobody is sent anything --- */
+/* --- interrupt controllers --- */
 
 static const uint32_t boundary[] = { 0,	     1,	     0xff,	 0x100,	    0x7fff,
 				     0x8000, 0xffff, 0x80000000, 0xffffffff };
@@ -309,6 +307,48 @@ static void ioapic_registers(void)
 			mmio_write32(IOAPIC + 0x10, boundary[i] | MASKED);
 			(void)mmio_read32(IOAPIC + 0x10);
 		}
+	serve("runs");
+}
+
+/* Entry after entry is opened, sent elsewhere, masked: KVM is told each time.  No
+ * CPU takes an interrupt here. */
+static void route_all(uint32_t round)
+{
+	unsigned int pin;
+
+	for (pin = 0; pin < 24; pin++) {
+		mmio_write32(IOAPIC, 0x11 + 2 * pin);
+		mmio_write32(IOAPIC + 0x10, round << 24);
+		mmio_write32(IOAPIC, 0x10 + 2 * pin);
+		mmio_write32(IOAPIC + 0x10, round * 0x101 & ~(uint32_t)MASKED);
+		mmio_write32(IOAPIC + 0x10, MASKED);
+	}
+}
+
+static void ioapic_routes(void)
+{
+	uint32_t round;
+
+	for (round = 0; round < 256; round++)
+		route_all(round);
+	serve("runs");
+}
+
+static void route_for_ever(void)
+{
+	uint32_t round;
+
+	for (round = 0;; round++)
+		route_all(round);
+}
+
+static void ioapic_two_cpus(void)
+{
+	uint32_t round;
+
+	cpus_start(route_for_ever);
+	for (round = 0; round < 64; round++)
+		route_all(round);
 	serve("runs");
 }
 
@@ -341,7 +381,8 @@ static const struct hostile_case cases[] = {
 	CASE(ports_two_cpus),	CASE(ports_read),
 	CASE(ports_written),	CASE(floppy),
 	CASE(addresses),	CASE(memory_end),
-	CASE(ioapic_registers), CASE(lapic_registers),
+	CASE(ioapic_registers), CASE(ioapic_routes),
+	CASE(ioapic_two_cpus),	CASE(lapic_registers),
 };
 
 int guest_main(void)

@@ -287,4 +287,7 @@ platform("floppy", "commands to a floppy controller, which is not there", "ignor
 platform("addresses", "unclaimed addresses behind memory and in the hole", "ignored", ALL)
 platform("memory-end", "accesses across the end of memory", "ignored", ALL)
 platform("ioapic-registers", "every register of the I/O APIC, masked", "runs", ALL)
+platform("ioapic-routes", "every pin opened, sent elsewhere and masked, 256 times", "runs", ALL)
+add("hostile_platform.elf", cpus=2)(
+    "ioapic-two-cpus", "the same from two CPUs, the second to the machine's end", "runs", ALL)
 platform("lapic-registers", "every register of the local APIC but commands", "runs", ALL)

@@ -12,11 +12,13 @@
 #define TABLE 16 /* behind the pointer */
 #define FIRST (TABLE + 44)
 
+#define NVIRTIO 3
+
 static uint8_t area[0x1000];
 
 static size_t build(unsigned int ncpus, size_t size)
 {
-	const struct arch_machine m = { .ncpus = ncpus };
+	const struct arch_machine m = { .ncpus = ncpus, .nvirtio = NVIRTIO };
 
 	memset(area, 0xee, sizeof(area));
 	return mptable_build(&m, MP_START, area, size);
@@ -84,7 +86,7 @@ static void walk(unsigned int ncpus)
 	assert_int_equal(n[0], ncpus);
 	assert_int_equal(n[1], 1);
 	assert_int_equal(n[2], 1);
-	assert_int_equal(n[3], IOAPIC_PINS);
+	assert_int_equal(n[3], arch_ioapic_pins(NVIRTIO));
 	assert_int_equal(n[4], 1);
 	assert_int_equal(total, get(TABLE + 34, 2));
 }

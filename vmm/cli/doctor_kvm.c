@@ -32,7 +32,8 @@ struct capability {
 
 static const struct capability capabilities[] = {
 	{ KVM_CAP_USER_MEMORY, "USER_MEMORY", "guest memory", true },
-	{ KVM_CAP_IRQCHIP, "IRQCHIP", "interrupt controllers in the kernel", true },
+	{ KVM_CAP_SPLIT_IRQCHIP, "SPLIT_IRQCHIP", "local APICs in the kernel, without the rest",
+	  true },
 	{ KVM_CAP_IOEVENTFD, "IOEVENTFD", "a guest's kick goes straight to a device process",
 	  true },
 	{ KVM_CAP_IRQFD, "IRQFD", "a device process interrupts the guest by itself", true },

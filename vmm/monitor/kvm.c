@@ -79,6 +79,29 @@ int kvm_ioeventfd(const struct kvm_vm *vm, uint64_t addr, uint32_t value, int ev
 	return 0;
 }
 
+int kvm_set_routes(const struct kvm_vm *vm, const struct ioapic_message *messages, unsigned int n,
+		   struct err *e)
+{
+	union {
+		struct kvm_irq_routing head;
+		uint8_t room[sizeof(struct kvm_irq_routing) +
+			     IOAPIC_MAX_PINS * sizeof(struct kvm_irq_routing_entry)];
+	} table = { .head = { 0 } };
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (!messages[i].open)
+			continue;
+		table.head.entries[table.head.nr++] = (struct kvm_irq_routing_entry){
+			.gsi = i,
+			.type = KVM_IRQ_ROUTING_MSI,
+			.u.msi = { .address_lo = messages[i].address, .data = messages[i].data },
+		};
+	}
+	if (ioctl(vm->fd, KVM_SET_GSI_ROUTING, &table) < 0)
+		return err_errno(e, "tell KVM of the guest's interrupts (KVM_SET_GSI_ROUTING)");
+	return 0;
+}
+
 int kvm_irqfd(const struct kvm_vm *vm, unsigned int gsi, int eventfd, struct err *e)
 {
 	struct kvm_irqfd irqfd = { .fd = (uint32_t)eventfd, .gsi = gsi };
@@ -93,8 +116,6 @@ void kvm_irq_pulse(void *ctx, unsigned int gsi)
 	const struct kvm_vm *vm = ctx;
 	struct kvm_irq_level level = { .irq = gsi, .level = 1 };
 
-	/* Cannot fail on what a guest does: the line and the machine exist. */
-	ioctl(vm->fd, KVM_IRQ_LINE, &level);
-	level.level = 0;
+	/* Fails where the guest has masked the pin: the edge is lost then. */
 	ioctl(vm->fd, KVM_IRQ_LINE, &level);
 }

@@ -2,9 +2,9 @@
  * kvm.h - the system calls of /dev/kvm that build a machine (Linux
  * Documentation/virt/kvm/api.rst), each with a message that says what failed.
  *
- * Order matters: memory slots before the interrupt controller.  Setting a
- * slot waits for an RCU grace period once there are vCPU-visible devices,
- * which costs milliseconds instead of a tenth of one.
+ * KVM's own I/O APIC and 8259 are not used (devices/platform/ioapic.h): with
+ * them a memory slot that is set later, and the end of the machine, wait for an
+ * RCU grace period, milliseconds instead of a tenth of one.
  */
 #ifndef MONITOR_KVM_H
 #define MONITOR_KVM_H
@@ -14,6 +14,7 @@
 #include <linux/kvm.h>
 
 #include "devices/guest_memory.h"
+#include "devices/platform/ioapic.h"
 #include "vmm/base/err.h"
 
 struct kvm_vm {
@@ -37,6 +38,11 @@ int kvm_vcpu_create(const struct kvm_vm *vm, unsigned int index, int *ret_fd,
  * not leave the kernel. */
 int kvm_ioeventfd(const struct kvm_vm *vm, uint64_t addr, uint32_t value, int eventfd,
 		  struct err *e);
+
+/* From now on an edge on GSI i is the message that messages[i] says, 0 <= i < n <=
+ * IOAPIC_MAX_PINS; others are nobody's.  0 or -errno. */
+int kvm_set_routes(const struct kvm_vm *vm, const struct ioapic_message *messages, unsigned int n,
+		   struct err *e);
 
 /* Writing `eventfd` makes one edge on `gsi`. */
 int kvm_irqfd(const struct kvm_vm *vm, unsigned int gsi, int eventfd, struct err *e);

@@ -191,6 +191,23 @@ static int add_platform_devices(struct machine *m, struct err *e)
 		       "serial port", e);
 }
 
+/* The guest has programmed its I/O APIC; vCPU thread. */
+static void on_routed(void *ctx, const struct ioapic_message *messages, unsigned int n)
+{
+	struct machine *m = ctx;
+	struct err e = { "" };
+
+	if (kvm_set_routes(&m->vm, messages, n, &e) < 0)
+		m->events.end(m->events.ctx, VM_END_FAILED, 0, e.text);
+}
+
+static int add_ioapic(struct machine *m, struct err *e)
+{
+	ioapic_init(&m->ioapic, arch_ioapic_pins(m->params->ndevices), on_routed, m);
+	return bus_add(&m->mmio, ARCH_IOAPIC_BASE, IOAPIC_LEN, &ioapic_bus_ops, &m->ioapic,
+		       "I/O APIC", e);
+}
+
 /* Control thread. */
 static void on_device_lost(void *ctx, struct vhost_user_frontend *fe, const char *why, bool unsafe)
 {
@@ -389,7 +406,6 @@ static int build_vm(struct machine *m, struct err *e)
 
 	if (r == 0)
 		r = kvm_vm_create(&m->vm, m->params->kvm_fd, e);
-	/* Memory slots before the interrupt controller: see kvm.h. */
 	if (r == 0)
 		r = kvm_vm_set_memory(&m->vm, &m->memory, e);
 	machine_moment(m, VM_MOMENT_MEMORY);
@@ -423,6 +439,8 @@ int machine_build(struct machine *m, const struct monitor_params *params, struct
 	r = build_vm(m, e);
 	if (r == 0)
 		r = add_platform_devices(m, e);
+	if (r == 0)
+		r = add_ioapic(m, e);
 	if (r == 0) {
 		m->ack_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		r = m->ack_fd < 0 ? err_errno(e, "make an eventfd") : 0;

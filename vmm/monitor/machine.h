@@ -10,6 +10,7 @@
 #include "arch/arch.h"
 #include "devices/bus.h"
 #include "devices/platform/control_ports.h"
+#include "devices/platform/ioapic.h"
 #include "devices/platform/virtio_mmio.h"
 #include "vmm/base/loop.h"
 #include "vmm/monitor/console.h"
@@ -48,6 +49,7 @@ struct machine {
 	int vcpu_stats_fd[ARCH_MAX_CPUS];
 	struct guest_memory memory;
 	struct bus ports, mmio;
+	struct ioapic ioapic;
 	struct control_sink control;
 	struct console console;
 	struct machine_device device[ARCH_MAX_VIRTIO];

@@ -186,6 +186,7 @@ static int vm_make(struct probe_vm *vm)
 		.memory_size = PROBE_MEM,
 		.userspace_addr = (uint64_t)(uintptr_t)vm->mem,
 	};
+	struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP };
 	int r;
 
 	vm_unmake(vm);
@@ -193,12 +194,11 @@ static int vm_make(struct probe_vm *vm)
 	vm->vm_fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
 	if (vm->vm_fd < 0)
 		return neg_errno();
-	/* Before the irqchip: afterwards it waits for an RCU grace period. */
 	if (ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
 		return neg_errno();
 	/* Intel without unrestricted guests wants it; others ignore it. */
 	(void)ioctl(vm->vm_fd, KVM_SET_TSS_ADDR, 0xfffbd000UL);
-	if (ioctl(vm->vm_fd, KVM_CREATE_IRQCHIP, 0) < 0)
+	if (ioctl(vm->vm_fd, KVM_ENABLE_CAP, &split) < 0)
 		return neg_errno();
 	r = vcpu_make(vm);
 	vm->made = r == 0;

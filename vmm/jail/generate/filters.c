@@ -126,6 +126,7 @@ static const struct rule supervisor[] = {
 static const struct rule monitor[] = {
 	ALLOW_IOCTL(KVM_RUN, "runs the guest"),
 	ALLOW_IOCTL(KVM_IRQ_LINE, "serial, power button and config interrupts"),
+	ALLOW_IOCTL(KVM_SET_GSI_ROUTING, "the guest programs its I/O APIC"),
 	ALLOW_IOCTL(KVM_GET_REGS, "register dump of a vCPU that cannot go on"),
 	ALLOW_IOCTL(KVM_SET_REGS, "the boot protocol's registers"),
 	ALLOW_IOCTL(KVM_GET_SREGS, "boot state and register dump"),
@@ -195,7 +196,7 @@ static const struct rule probe[] = {
 	ALLOW(poll, "waits beside the guest before it probes"),
 	ALLOW_IOCTL(KVM_CREATE_VM, "the micro-guest"),
 	ALLOW_IOCTL(KVM_SET_TSS_ADDR, "the micro-guest"),
-	ALLOW_IOCTL(KVM_CREATE_IRQCHIP, "the micro-guest"),
+	ALLOW_IOCTL(KVM_ENABLE_CAP, "the micro-guest"),
 	ALLOW_IOCTL(KVM_CREATE_VCPU, "the micro-guest"),
 	ALLOW_IOCTL(KVM_GET_VCPU_MMAP_SIZE, "the micro-guest"),
 	ALLOW_IOCTL(KVM_SET_USER_MEMORY_REGION, "the micro-guest"),
