@@ -1,13 +1,15 @@
 /*
- * disk_inline.h - whether the only request of a disk is served here and now.
+ * disk_inline.h - whether a request of a disk is served here and now.
  *
  * Most file systems let io_uring neither write to the page cache nor flush
  * without waiting: the kernel hands each such request to a worker thread, which
- * costs a wake-up there, another back, and two switches between them.  While
- * nothing else is out, the device's process can as well do it itself.  But what
- * waits for the medium must not hold up requests that come meanwhile: so only
- * small writes, and only for as long as they prove quick.  What was slow goes
- * to the ring for a while, longer each time; then it is tried again.
+ * costs a wake-up there, another back, and two switches between them.  The
+ * device's process can as well do it itself: a write to the page cache whatever
+ * else is out, for it is a copy and no more; what waits for the medium (a flush,
+ * a write that is to be durable) while nothing else is out. But what waits must
+ * not hold up requests that come meanwhile: so only small writes, and only for
+ * as long as they prove quick. What was slow goes to the ring for a while, longer
+ * each time; then it is tried again.
  *
  * A read that the page cache can answer needs no worker in either way, but
  * costs less without the ring.  It never waits; where the cache has not got it,
@@ -35,7 +37,7 @@ struct disk_inline {
 	} read, write, flush;
 };
 
-/* May `req`, which is the only one, be served at once?  Counts it if not. */
+/* May `req` be served at once, as said above?  Counts it if not. */
 bool disk_inline_may(struct disk_inline *in, const struct disk_request *req);
 
 /* A request of this operation was, in `ns`.  UINT64_MAX: it could not be. */

@@ -11,7 +11,7 @@
  *
  * The first request of an empty ring is held back until the next one or the
  * kick: then it is known whether it is the only one, and may be served here
- * and now (disk_inline.h).
+ * and now (disk_inline.h). A write to the page cache may be in any case.
  *
  * Room: the completion queue holds `depth` entries or more, and no more than
  * `depth` requests are ever in flight, so it cannot overflow.
@@ -181,6 +181,16 @@ static void put(struct disk *d, struct disk_request *req)
 	d->uring->inflight++;
 }
 
+/* Do it here and now. */
+static void run_at_once(struct disk *d, struct disk_request *req)
+{
+	enum disk_op op = req->op;
+	uint64_t since = now_ns();
+
+	disk_complete(d, req, disk_run(d, req));
+	disk_inline_took(&d->uring->at_once, op, now_ns() - since);
+}
+
 void disk_uring_submit(struct disk *d, struct disk_request *req)
 {
 	struct disk_uring *u = d->uring;
@@ -193,7 +203,11 @@ void disk_uring_submit(struct disk *d, struct disk_request *req)
 		return;
 	}
 	/* Directly from and to the medium nothing is quick. */
-	if (u->inflight == 0 && !d->direct)
+	if (d->direct)
+		put(d, req);
+	else if (req->op == DISK_WRITE && !req->durable && disk_inline_may(&u->at_once, req))
+		run_at_once(d, req);
+	else if (u->inflight == 0 && (req->op != DISK_WRITE || req->durable))
 		u->held = req;
 	else
 		put(d, req);
@@ -219,7 +233,6 @@ static void submit_only(struct disk *d)
 	struct disk_uring *u = d->uring;
 	struct disk_request *req = take_ptr(&u->held);
 	enum disk_op op = req->op;
-	uint64_t since;
 
 	if (!disk_inline_may(&u->at_once, req)) {
 		put(d, req);
@@ -231,9 +244,7 @@ static void submit_only(struct disk *d)
 		disk_inline_took(&u->at_once, op, UINT64_MAX);
 		put(d, req);
 	} else {
-		since = now_ns();
-		disk_complete(d, req, disk_run(d, req));
-		disk_inline_took(&u->at_once, op, now_ns() - since);
+		run_at_once(d, req);
 	}
 }
 
