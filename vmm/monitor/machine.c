@@ -276,15 +276,58 @@ static int make_frontend(struct machine *m, unsigned int index, struct err *e)
 }
 
 /*
+ * The doorbells of the queues that are in use, when a driver first uses the
+ * device: a guest that ends before costs the kernel less, which waits for RCU
+ * to let go of them (15 ms).  Until then a kick of a queue leaves the kernel.
+ * A reset leaves them: later drivers may use fewer queues, and find the others
+ * silent.  The device's lock is held.
+ */
+static int hang_doorbells(struct machine_device *d, const struct virtio_queue_config *queues,
+			  struct err *e)
+{
+	struct machine *m = d->machine;
+	uint64_t base = arch_virtio_base(d->index);
+	int r = 0;
+
+	for (unsigned int q = 0; r == 0 && q < m->params->device[d->index].queues; q++) {
+		if (!queues[q].ready || d->doorbells >> q & 1)
+			continue;
+		d->doorbells |= UINT64_C(1) << q;
+		r = kvm_ioeventfd(&m->vm, base + VIRTIO_MMIO_QUEUE_NOTIFY, q,
+				  vhost_user_frontend_kick_fd(d->frontend, q), e);
+	}
+	return r;
+}
+
+/*
  * A driver answers each interrupt with an InterruptACK of what it read.  For a
  * used buffer that means nothing to us (virtio_mmio.h), so it need not come: the
  * kernel signals an eventfd that nobody reads, and the vCPU goes on.  The ACK of
  * a config change has another value and arrives.
  */
-static int take_acks(struct machine *m, uint64_t base, struct err *e)
+static int take_acks(struct machine_device *d, struct err *e)
 {
-	return kvm_ioeventfd(&m->vm, base + VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING,
-			     m->ack_fd, e);
+	if (d->acks_taken)
+		return 0;
+	d->acks_taken = true;
+	return kvm_ioeventfd(&d->machine->vm,
+			     arch_virtio_base(d->index) + VIRTIO_MMIO_INTERRUPT_ACK,
+			     VIRTIO_MMIO_INT_VRING, d->machine->ack_fd, e);
+}
+
+static int activate_device(void *ctx, uint64_t features, const struct virtio_queue_config *queues)
+{
+	struct machine_device *d = vhost_user_frontend_ctx(ctx);
+	struct err e = { "" };
+	int r = hang_doorbells(d, queues, &e);
+
+	if (r == 0)
+		r = take_acks(d, &e);
+	if (r < 0) {
+		log_error("%s: %s", d->machine->params->device[d->index].name, e.text);
+		return r;
+	}
+	return vhost_user_frontend_ops.activate(ctx, features, queues);
 }
 
 static int add_virtio_device(struct machine *m, unsigned int index, struct err *e)
@@ -297,16 +340,10 @@ static int add_virtio_device(struct machine *m, unsigned int index, struct err *
 
 	if (r < 0)
 		return r;
-	d->transport = virtio_mmio_new(p->name, &vhost_user_frontend_ops, d->frontend, irq);
+	d->transport = virtio_mmio_new(p->name, &m->device_ops, d->frontend, irq);
 	if (!d->transport)
 		return err_errno(e, "make the transport of %s", p->name);
-	for (unsigned int q = 0; r == 0 && q < p->queues; q++)
-		r = kvm_ioeventfd(&m->vm, base + VIRTIO_MMIO_QUEUE_NOTIFY, q,
-				  vhost_user_frontend_kick_fd(d->frontend, q), e);
-	if (r == 0)
-		r = take_acks(m, base, e);
-	if (r == 0)
-		r = kvm_irqfd(&m->vm, irq.gsi, vhost_user_frontend_call_fd(d->frontend), e);
+	r = kvm_irqfd(&m->vm, irq.gsi, vhost_user_frontend_call_fd(d->frontend), e);
 	if (r == 0)
 		r = bus_add(&m->mmio, base, VIRTIO_MMIO_LEN, &virtio_mmio_bus_ops, d->transport,
 			    p->name, e);
@@ -445,6 +482,8 @@ int machine_build(struct machine *m, const struct monitor_params *params, struct
 		m->ack_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		r = m->ack_fd < 0 ? err_errno(e, "make an eventfd") : 0;
 	}
+	m->device_ops = vhost_user_frontend_ops;
+	m->device_ops.activate = activate_device;
 	for (unsigned int i = 0; r == 0 && i < params->ndevices; i++)
 		r = add_virtio_device(m, i, e);
 	if (r == 0) {

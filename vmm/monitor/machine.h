@@ -38,6 +38,8 @@ struct machine_device {
 	unsigned int index;
 	struct vhost_user_frontend *frontend;
 	struct virtio_mmio *transport;
+	uint64_t doorbells; /* queues whose kicks KVM takes, one bit each */
+	bool acks_taken;    /* and InterruptACK */
 };
 
 struct machine {
@@ -52,6 +54,7 @@ struct machine {
 	struct ioapic ioapic;
 	struct control_sink control;
 	struct console console;
+	struct virtio_backend_ops device_ops; /* of all of them: see activate_device() */
 	struct machine_device device[ARCH_MAX_VIRTIO];
 	int ack_fd; /* an eventfd that nobody reads: see take_acks() */
 	struct arch_cpu_model *model;

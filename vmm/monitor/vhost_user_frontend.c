@@ -578,6 +578,11 @@ int vhost_user_frontend_call_fd(const struct vhost_user_frontend *fe)
 	return fe->d.call_fd;
 }
 
+void *vhost_user_frontend_ctx(const struct vhost_user_frontend *fe)
+{
+	return fe->ctx;
+}
+
 const char *vhost_user_frontend_name(const struct vhost_user_frontend *fe)
 {
 	return fe->name;

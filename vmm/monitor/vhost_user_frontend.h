@@ -140,6 +140,8 @@ int vhost_user_frontend_start(struct vhost_user_frontend *fe);
  * max_queues) and the device's one irqfd.  Owned by the front end. */
 int vhost_user_frontend_kick_fd(const struct vhost_user_frontend *fe, unsigned int queue);
 int vhost_user_frontend_call_fd(const struct vhost_user_frontend *fe);
+/* What it was made with. */
+void *vhost_user_frontend_ctx(const struct vhost_user_frontend *fe);
 const char *vhost_user_frontend_name(const struct vhost_user_frontend *fe);
 
 /*

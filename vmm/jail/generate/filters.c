@@ -126,6 +126,7 @@ static const struct rule supervisor[] = {
 static const struct rule monitor[] = {
 	ALLOW_IOCTL(KVM_RUN, "runs the guest"),
 	ALLOW_IOCTL(KVM_IRQ_LINE, "serial, power button and config interrupts"),
+	ALLOW_IOCTL(KVM_IOEVENTFD, "the doorbells of a device that a driver begins to use"),
 	ALLOW_IOCTL(KVM_SET_GSI_ROUTING, "the guest programs its I/O APIC"),
 	ALLOW_IOCTL(KVM_GET_REGS, "register dump of a vCPU that cannot go on"),
 	ALLOW_IOCTL(KVM_SET_REGS, "the boot protocol's registers"),
