@@ -8,6 +8,7 @@ limit; nothing depends on how long anything takes.
 import collections
 import ctypes
 import fcntl
+import glob
 import json
 import os
 import pty
@@ -80,6 +81,20 @@ def processes():
         fields = tail.split()
         found[int(pid)] = (int(fields[1]), head.partition('(')[2], fields[0])
     return found
+
+
+def where_it_is(pid):
+    """A process, and in which of the kernel's functions each of its threads waits."""
+    parent, name, state = processes().get(pid, ('?', '?', '?'))
+    text = f'{pid} {name} {state}, child of {parent}'
+    for task in glob.glob(f'/proc/{pid}/task/*'):
+        try:
+            with open(task + '/stack', encoding='ascii') as f:
+                functions = re.findall(r'\] (\w+)', f.read())
+        except OSError:
+            continue
+        text += f"\n  {os.path.basename(task)}: {' < '.join(functions[:8])}"
+    return text
 
 
 def descendants(pid):
@@ -432,9 +447,8 @@ class Test:
         try:
             wait_until('end of all processes', reap, LEFT_OVER)
         except Fail:
-            table = processes()
             for pid in descendants(os.getpid()):
-                self.check('a process was left', False, f'{pid} {table.get(pid)}')
+                self.check('a process was left', False, where_it_is(pid))
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
