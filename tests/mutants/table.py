@@ -15,12 +15,14 @@ BLK = "devices/virtio/blk.c"
 NET = "devices/virtio/net.c"
 MMIO = "devices/platform/virtio_mmio.c"
 SERIAL = "devices/platform/serial.c"
+IOAPIC = "devices/platform/ioapic.c"
 DIALOGUE = "vmm/monitor/vhost_user_dialogue.c"
 QUEUE = ["virtqueue", "fuzz:blk", "fuzz:backend"]
 BACKEND = ["vhost_user_backend", "fuzz:backend"]
 DISK = ["blk", "fuzz:blk"]
 NIC = ["net", "fuzz:net"]
 TRANSPORT = ["virtio_mmio", "virtio_mmio_life", "fuzz:mmio"]
+CHIP = ["ioapic", "fuzz:ioapic"]
 LOADER = ["arch_loader", "fuzz:kernel"]
 UART = ["serial", "serial_linux", "fuzz:serial"]
 FRONT = ["vhost_user_frontend_lies", "vhost_user_frontend", "fuzz:frontend"]
@@ -174,6 +176,18 @@ MUTANTS = [
     ("serial-thre", SERIAL, "if (!s->tx.count)\n\t\tv |= UART_LSR_THRE",
      "if (s->tx.count < FIFO_LEN)\n\t\tv |= UART_LSR_THRE",
      "the transmitter is empty only when it is", UART),
+    ("ioapic-pin", IOAPIC, "reg < REG_ENTRIES || pin >= io->npins", "reg < REG_ENTRIES",
+     "no entry of a pin that is not there is read", CHIP),
+    ("ioapic-write", IOAPIC, "reg >= REG_ENTRIES && pin < io->npins", "reg >= REG_ENTRIES",
+     "... or written", CHIP),
+    ("ioapic-masked", IOAPIC, "if (low & ENTRY_MASKED)", "if (!low)",
+     "a masked pin sends nothing", CHIP),
+    ("ioapic-level", IOAPIC, ".data = vector | delivery << 8", ".data = low",
+     "no message is a level", CHIP),
+    ("ioapic-status", IOAPIC, "0x1afffu", "0x1ffffu",
+     "the guest does not write what the chip tells", CHIP),
+    ("ioapic-told", IOAPIC, "io->message[pin] = now;\n", "",
+     "an entry that is written again is no change", CHIP),
     ("i8042-mask", "devices/platform/control_ports.c", "& 0xf1) == 0xf0", "& 0xf0) == 0xf0",
      "only the reset line's pulse resets", ["control_ports"]),
 
