@@ -8,6 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lab_guest as lab  # noqa: E402
+import where  # noqa: E402
 from common import OURS, Cgroup, Table, sh  # noqa: E402
 
 SUMMARY = "a Linux guest's disk under fio in the lab, beside QEMU's aio modes"
@@ -48,9 +49,11 @@ def fio(job, requests):
 def measure(guest, job):
     name, _, what = job.partition(": ")
     deep = not name.endswith("depth 1")
+    guest.do(fio(name, JOBS[name][1] // 8))  # the first of each warms the caches
     if what == "per request":
         return lab.per_request(guest, lambda n: fio(name, n), *((1024, 5120) if deep else (64, 576)))
-    guest.do(fio(name, JOBS[name][1] // 8))  # the first of each warms the caches
+    if what == "where":
+        return where.per_request(guest, lambda n: fio(name, n), *((2048, 6144) if deep else (512, 2048)), 1000)
     requests, ms = guest.do(fio(name, JOBS[name][1]))
     return [requests, ms]
 
@@ -136,15 +139,18 @@ def rates(title, done, machines, jobs):
 def run(runs):
     machines = lab.columns(MAIN, "qemu threads", DIRECT, "qemu native", lab.Q35)
     on_tmpfs = lab.columns(MAIN, "qemu threads")
+    looked_into = lab.columns(MAIN)
     work = [[m, i, j] for i in range(runs) for m in machines for j in lab.chosen(JOBS)]
     work += [[m + TMPFS, i, j] for i in range(runs) for m in on_tmpfs for j in lab.chosen(COUNTED)]
     work += [[m, 0, j] for m in machines for j in lab.chosen(f"{j}: per request" for j in COUNTED)]
+    work += [[m, 0, j] for m in looked_into for j in lab.chosen(f"{j}: where" for j in COUNTED)]
     done = lab.run_jobs(__file__, work)
     tmpfs = {(m.removesuffix(TMPFS), i, j): r for (m, i, j), r in done.items() if m.endswith(TMPFS)}
     done = {w: r for w, r in done.items() if not w[0].endswith(TMPFS)}
     return [rates("Disk", done, machines, JOBS),
             rates("Disk, the image in tmpfs", tmpfs, on_tmpfs, COUNTED),
-            lab.counts_table("Disk, per request", done, machines, COUNTED)]
+            lab.counts_table("Disk, per request", done, machines, COUNTED),
+            where.table("Disk, where the time of a request goes", done, looked_into, COUNTED)]
 
 
 if __name__ == "__main__" and sys.argv[1:2] == ["--inside"]:

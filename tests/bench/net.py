@@ -10,6 +10,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lab_guest as lab  # noqa: E402
+import where  # noqa: E402
 from common import BUILD, Cgroup, Table, sh  # noqa: E402
 
 SUMMARY = "a Linux guest's network in the lab, beside QEMU without and with vhost-net"
@@ -38,10 +39,13 @@ def words(job, n):
 
 def measure(guest, job):
     name, _, what = job.partition(": ")
-    if what == "per request":
-        return lab.per_request(guest, lambda n: words(name, n), 50, 550)
     n = JOBS[name][1]
     guest.do(words(name, max(n // 8, 5)))  # the first of each warms the caches
+    if what == "per request":
+        return lab.per_request(guest, lambda n: words(name, n), 50, 550)
+    if what == "where":
+        few = 2048 if "32" in name else 512
+        return where.per_request(guest, lambda n: words(name, n), few, few * 4, 1)
     figures = guest.do(words(name, n))
     if len(figures) == 2:
         return figures[0] / figures[1] * 1e6
@@ -95,12 +99,15 @@ def rates(done, machines, runs):
 
 def run(runs):
     machines = lab.columns(lab.QEMU, VHOST, lab.Q35)
-    wanted = list(JOBS) + [f"{j}: per request" for j in COUNTED]
-    wanted = lab.chosen(wanted)
+    looked_into = lab.columns(lab.QEMU)
+    wanted = lab.chosen(list(JOBS) + [f"{j}: per request" for j in COUNTED])
     work = [[m, i, j] for i in range(runs) for m in machines for j in wanted]
+    work += [[m, 0, j] for m in looked_into for j in lab.chosen(f"{j}: where" for j in COUNTED)]
     done = lab.run_jobs(__file__, work)
     return [rates(done, machines, runs),
-            lab.counts_table("Network, a packet there and back", done, machines, COUNTED)]
+            lab.counts_table("Network, a packet there and back", done, machines, COUNTED),
+            where.table("Network, where the time of a packet there and back goes", done,
+                        looked_into, COUNTED)]
 
 
 if __name__ == "__main__" and sys.argv[1:2] == ["--inside"]:
