@@ -158,7 +158,7 @@ class Tap:
 
 # ---- guests that work: jobs, one after the other, in as many labs as it takes ----
 
-STALL = 300  # seconds of real time without a result: the emulated clock stands still
+STALL = 120  # seconds of real time without a result: the emulated clock stands still
 
 
 def run_jobs(script, work, **lab):

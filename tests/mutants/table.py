@@ -145,7 +145,7 @@ MUTANTS = [
      "a receive buffer that is not writable breaks the ring", NIC),
     ("net-gone", NET, "if (n < 0 && errno == EAGAIN)\n\t\treturn false;",
      "if (n < 0)\n\t\treturn false;", "a tap that is gone does not keep the driver's buffers", NIC),
-    ("net-offload", NET, "strerror(-r));\n\treturn r;", "strerror(-r));\n\treturn 0;",
+    ("net-offload", NET, "strerror(-r));\n\t\treturn r;", "strerror(-r));\n\t\treturn 0;",
      "features whose offloads the tap refuses are refused", NIC),
 
     # --- transport, serial, control ports ---
@@ -255,8 +255,8 @@ MUTANTS = [
      "bool gap = false;", "a pause of the guest ends patience", ["patience"]),
 
     # --- configuration, options, init ---
-    ("config-cpus", "vmm/config/run_config.c", "parse_u64(value, 1, RUN_CPUS_MAX, &n)",
-     "parse_u64(value, 0, RUN_CPUS_MAX, &n)", "a guest has a CPU", USER),
+    ("config-cpus", "vmm/config/run_config.c", "milli < RUN_CPUS_MIN_MILLI ||",
+     "", "a guest has a CPU", USER),
     ("config-memory", "vmm/config/run_config.c", "if (bytes % 4096)", "if (0)",
      "memory is made of pages", USER),
     ("config-disks", "vmm/config/run_config.c",
@@ -292,8 +292,8 @@ MUTANTS = [
      "a disk's place is a path without ..", USER),
     ("params-disk-count", "guest-kernel-config/init/params.c", "ps->p->disk_count == PARAMS_DISK_MAX", "0",
      "no more disks than there is room for", INIT),
-    ("params-pids-zero", "guest-kernel-config/init/params.c", "parse_number(value, PARAMS_PIDS_MAX, &n) || n == 0",
-     "parse_number(value, PARAMS_PIDS_MAX, &n)", "a bound of no process is an error, not no bound", INIT),
+    ("params-pids-zero", "guest-kernel-config/init/params.c", "parse_number(number, PARAMS_PIDS_MAX, &n) || n == 0",
+     "parse_number(number, PARAMS_PIDS_MAX, &n)", "a bound of no process is an error, not no bound", INIT),
     # --- what a wall leaves within reach ---
     ("surface-one-way", "vmm/compare/surface_bpf.c",
      "return r < 0 || i->jt == i->jf ? r : follow(v, s, next + i->jf);", "return r;",
