@@ -152,6 +152,9 @@ unit-%: $(B)/tests/%
 guest-kernel:
 	@tests/install-packages demo
 	@guest-kernel-config/build-kernel
+.PHONY: kernel-options
+kernel-options: guest-kernel all
+	@tests/bench/kernel-options $(if $(GROUP),'$(GROUP)')
 
 # --- the two commands of a newcomer ---
 .PHONY: demo check check-long
@@ -205,6 +208,7 @@ help:
 	@echo 'make demo          install what is needed, build, boot a guest, show it working'
 	@echo 'make check         the tests (of the Linux guests a sample); make check-long: all of them'
 	@echo 'make guest-kernel  the kernel that guests boot (minutes the first time)'
+	@echo 'make kernel-options [GROUP=ext4]   what its options cost, a group at a time (hours in all)'
 	@echo 'make guests        the tiny bare-metal guests of the tests'
 	@echo 'make fuzz T=60 [TARGET=blk], fuzz-replay    the fuzz targets'
 	@echo 'make coverage      lines that unit tests and fuzz corpus reach; LINES=1 lists the others'
