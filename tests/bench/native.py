@@ -3,6 +3,7 @@
 one serial port; seccomp filters on (ours always; QEMU is the lean machine
 without its sandbox, with it in a column of its own)."""
 import contextlib
+import ctypes
 import os
 import shutil
 import subprocess
@@ -55,14 +56,30 @@ def disk_image(name="disk.img"):
     return path
 
 
+CLONE_NEWNS = 0x20000
+
+
+def run_in_memory():
+    """For us only: /run, where each keeps what it knows of its runs, is a tmpfs, as on
+    hosts. (Journalled, a directory costs a launch a third of a millisecond.)"""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if os.geteuid() != 0 or libc.unshare(CLONE_NEWNS):
+        raise common.CannotRun("takes root, for a mount namespace of its own")
+    sh("mount", "--make-rprivate", "/")
+    if sh("stat", "-fc", "%T", "/run").stdout.strip() != "tmpfs":
+        sh("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
+
+
 @contextlib.contextmanager
 def ready(taps=1):
-    """The files of `make bench-files`, `taps` taps and a cgroup, which is given."""
+    """The files of `make bench-files`, `taps` taps, a /run in memory, and a cgroup, which is
+    given."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         raise common.CannotRun("/dev/kvm cannot be opened")
     if os.geteuid() != 0:
         raise common.CannotRun("taps and cgroups need root")
     subprocess.run(["make", "-s", "bench-files"], check=True)
+    run_in_memory()
     cgroup = common.Cgroup()
     try:
         for i in range(taps):
