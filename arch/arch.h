@@ -40,7 +40,7 @@ unsigned int arch_virtio_gsi(unsigned int n);
 unsigned int arch_serial_gsi(void);
 unsigned int arch_power_button_gsi(void);
 
-/* How many pins the I/O APIC of a machine with `nvirtio` devices has: GSI 0 to this. */
+/* How many pins the I/O APIC of a machine with `nvirtio` devices has: GSI 0 and up. */
 unsigned int arch_ioapic_pins(unsigned int nvirtio);
 
 /*
