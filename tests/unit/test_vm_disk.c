@@ -6,9 +6,11 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "vmm/base/util.h"
@@ -103,6 +105,30 @@ static void test_locks(void **state)
 	close(second.fd);
 }
 
+static int of_killed = -1;
+
+static void let_go(int signal)
+{
+	(void)signal;
+	close(of_killed);
+}
+
+/* The kernel lets go of a killed machine's disk some time after its last process. */
+static void test_lock_of_a_killed_machine(void **state)
+{
+	const struct itimerval soon = { .it_value.tv_usec = 20000 };
+	struct blk_params killed, next;
+
+	(void)state;
+	make_file(4096);
+	assert_int_equal(try_open(false, &killed, NULL), 0);
+	of_killed = killed.fd;
+	signal(SIGALRM, let_go);
+	assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	assert_int_equal(try_open(false, &next, NULL), 0);
+	close(next.fd);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -125,6 +151,7 @@ int main(void)
 		cmocka_unit_test(test_what_it_found),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_locks),
+		cmocka_unit_test(test_lock_of_a_killed_machine),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -8,13 +8,13 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "vmm/base/file_lock.h"
 #include "vmm/base/util.h"
 
 #define TRIES 64 /* somebody else may take the free device first */
 
 int image_open(const char *path, bool writable, struct err *e)
 {
-	struct flock lock = { .l_type = writable ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
 	_cleanup_close_ int fd =
 		open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
@@ -24,7 +24,7 @@ int image_open(const char *path, bool writable, struct err *e)
 	if (fstat(fd, &st) < 0 || !(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
 		return err_set(e, EINVAL, "%s is no directory, file or block device", path);
 	/* As the virtual machine's disks have it. */
-	if (fcntl(fd, F_OFD_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES))
+	if (file_lock(fd, writable) == -EBUSY)
 		return err_set(e, EBUSY,
 			       "the image %s is in use: another machine %s it ('lslocks' tells "
 			       "which process)",

@@ -8,27 +8,25 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "vmm/base/file_lock.h"
 #include "vmm/base/util.h"
 
 #define SECTOR 512
 
 static int lock(int fd, const struct vm_disk_request *rq, struct err *e)
 {
-	struct flock fl = {
-		.l_type = rq->read_only ? F_RDLCK : F_WRLCK,
-		.l_whence = SEEK_SET,
-	};
+	int r = file_lock(fd, !rq->read_only);
 
-	if (fcntl(fd, F_OFD_SETLK, &fl) == 0)
-		return 0;
-	if (errno == EAGAIN || errno == EACCES)
+	if (r == -EBUSY)
 		return err_set(e, EBUSY,
 			       "disk %s is in use: another machine %s it ('lslocks' tells which "
 			       "process)",
 			       rq->path, rq->read_only ? "writes to" : "uses");
-	if (errno == EINVAL || errno == ENOLCK || errno == EOPNOTSUPP)
-		return 0; /* a file system without locks */
-	return err_errno(e, "lock disk %s", rq->path);
+	if (r < 0) {
+		errno = -r;
+		return err_errno(e, "lock disk %s", rq->path);
+	}
+	return 0;
 }
 
 static int measure(int fd, const struct vm_disk_request *rq, struct blk_params *ret, struct err *e)

@@ -20,9 +20,8 @@ struct vm_disk_request {
 
 /*
  * Open, measure and lock it: a shared lock for reading, an exclusive one for
- * writing (OFD locks: they go with the file description, so they hold until
- * the last process that has it is gone).  The format is raw, whatever the
- * content looks like.  0 and *ret (ret->fd is the caller's), or -errno.
+ * writing (file_lock.h).  The format is raw, whatever the content looks like.
+ * 0 and *ret (ret->fd is the caller's), or -errno.
  */
 int vm_disk_open(const struct vm_disk_request *rq, struct blk_params *ret, struct err *e);
 
