@@ -52,8 +52,9 @@ def memory_of(cgroup, cmd):
     """(name, PSS KiB, private KiB) of each process of an idle guest."""
     with subprocess.Popen(["sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', cgroup.path,
                            *cmd], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL) as p:
-        p.stdout.read(1)
+                          stderr=subprocess.PIPE) as p:
+        if not p.stdout.read(1):
+            raise RuntimeError(f"{' '.join(cmd)}: {p.stderr.read().decode(errors='replace')}")
         time.sleep(0.3)
         found = []
         for pid in cgroup.pids():
