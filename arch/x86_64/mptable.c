@@ -18,7 +18,6 @@
 #define INTEGRATED_APIC	      0x14
 #define CPU_ENABLED	      1
 #define CPU_BOOT	      2
-#define BUS_ISA		      0
 #define ALL_APICS	      0xff
 #define TYPE_INT	      0 /* vectored, of the IOAPIC */
 #define TYPE_NMI	      1

@@ -37,7 +37,6 @@
 
 /* What the modem lines show: there is always somebody at the other end. */
 #define LINES_ON (UART_MSR_CTS | UART_MSR_DSR | UART_MSR_DCD)
-#define LINES	 (LINES_ON | UART_MSR_RI)
 
 /* Interrupt causes, pending and enabled. */
 enum { CAUSE_LINE = 1, CAUSE_DATA = 2, CAUSE_EMPTY = 4, CAUSE_MODEM = 8 };

@@ -1,6 +1,6 @@
 # Tiny bare-metal guests, for tests/guests/run: build/guests/NAME.elf (Linux
 # 64-bit protocol), NAME-pvh.elf (PVH entry), hello.bzimage.  Included by the
-# top Makefile; `make guests` builds them, `make check-guests` runs them.
+# top Makefile; `make guests` builds them, tests/guests/run runs them.
 
 GUEST_B := build/guests
 GUEST_NAMES := hello memory exits echo rng blk net smp reset
@@ -14,11 +14,8 @@ GUEST_LDFLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack \
 GUEST_FILES := $(GUEST_NAMES:%=$(GUEST_B)/%.elf) $(GUEST_NAMES:%=$(GUEST_B)/%-pvh.elf) \
 	$(HOSTILE_NAMES:%=$(GUEST_B)/%.elf) $(GUEST_B)/tiny.elf $(GUEST_B)/hello.bzimage
 
-.PHONY: guests check-guests
+.PHONY: guests
 guests: $(GUEST_FILES)
-
-check-guests: guests build/release/bulkhead
-	$(Q)tests/guests/run
 
 $(GUEST_B)/obj/%.o: tests/guests/%.c
 	$(call say,GUEST,$<)

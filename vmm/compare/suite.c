@@ -6,36 +6,10 @@
 #include "vmm/base/util.h"
 
 const struct suite_workload suite_workloads[] = {
-	{ "start", true, true,
-	  "How long a program that does nothing takes, its wall's start included.",
-	  "A real program's own start: libraries, files, a language's run time." },
-	{ "idle", true, true, "The memory of everything that belongs to an instance that waits.",
-	  "What a program allocates; the host kernel's own structures." },
-	{ "density", false, true,
-	  "The memory of 1, 2, 4 and 8 instances at once: what each further one costs.",
-	  "How many of them get anything done." },
-	{ "cpu", true, false, "Work in registers that asks the kernel for nothing.",
-	  "Vector units, several cores at once." },
-	{ "memory", true, false, "Bandwidth, latency over growing sets, first touch of pages.",
-	  "Other NUMA nodes, several cores at once." },
-	{ "calls", true, false, "What programs ask a kernel for most.",
-	  "Drivers and file systems of the user's choice." },
-	{ "files", false, false, "A file below /tmp of the root that the wall gives.",
-	  "A disk: /tmp is memory behind process and vm." },
-	{ "disk", true, false,
-	  "A file of the host's, past the page caches: the guest's disk behind vm.",
-	  "Many requests at a time; a guest's file system; what page caches make faster." },
-	{ "network", true, false,
-	  "TCP with the host: what goes out, what comes in, a request and its answer.",
-	  "A network card, other machines, many connections." },
-	{ "neighbour", true, false,
-	  "How late a program is that wants the processor each millisecond, beside another one "
-	  "behind a wall of the same kind that takes what it can get.",
-	  "A victim that waits for a disk or a network." },
-	{ "quota", true, false,
-	  "What an instance gets of half a processor, of 64 MiB before something in it is killed, "
-	  "and of 4 MiB a second from its disk.",
-	  "Weights, and rates of networks." },
+	{ "start", true, true },      { "idle", true, true },	 { "density", false, true },
+	{ "cpu", true, false },	      { "memory", true, false }, { "calls", true, false },
+	{ "files", false, false },    { "disk", true, false },	 { "network", true, false },
+	{ "neighbour", true, false }, { "quota", true, false },
 };
 const size_t suite_nworkloads = ARRAY_SIZE(suite_workloads);
 
@@ -142,11 +116,7 @@ const struct suite_quantity suite_cold_exit = { "start", "cold exit", "ms", fals
 const struct suite_quantity suite_memory = { "idle", "memory", "MiB", false,
 					     "highest sum of PSS of all its processes" };
 
-const struct suite_workload suite_of_fio = {
-	"fio", true, false,
-	"The same file under fio, with a program and a method that are not ours.",
-	"The same as disk."
-};
+const struct suite_workload suite_of_fio = { "fio", true, false };
 
 /* fio(1), "Terse output": 7 and 48 are KiB per second, 8 and 49 requests. */
 const struct suite_fio suite_fios[SUITE_FIOS] = {

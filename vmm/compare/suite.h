@@ -1,6 +1,6 @@
 /*
  * suite.h - what the built-in workloads are, and what each of their figures
- * means.
+ * means; docs/comparison.md says what each measures and what it does not.
  */
 #ifndef COMPARE_SUITE_H
 #define COMPARE_SUITE_H
@@ -18,9 +18,8 @@ struct suite_quantity {
 
 struct suite_workload {
 	const char *name;
-	bool quick;		     /* in the quick suite too */
-	bool outside;		     /* its figures are taken outside of the wall */
-	const char *measures, *not ; /* a sentence each */
+	bool quick;   /* in the quick suite too */
+	bool outside; /* its figures are taken outside of the wall */
 };
 
 extern const struct suite_workload suite_workloads[];

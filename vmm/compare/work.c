@@ -23,11 +23,6 @@ bool work_is_outside(const struct work *w)
 	return !w->workload || w->workload->outside;
 }
 
-bool work_times_outside(const struct work *w)
-{
-	return work_is_outside(w) && !w->memory && w->crowd < 0;
-}
-
 /* --- which --- */
 
 static struct work *add(struct work *list, size_t *n, const struct suite_workload *workload,

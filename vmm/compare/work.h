@@ -42,9 +42,8 @@ size_t work_of_command(const char *const *command, size_t n, struct work list[WO
 /* As reports call it. */
 const char *work_name(const struct work *w);
 
-/* Are its figures taken from outside?  Are they times? */
+/* Are its figures taken from outside? */
 bool work_is_outside(const struct work *w);
-bool work_times_outside(const struct work *w);
 
 /* The quantities that it gives, in an order for readers.  Returns how many. */
 size_t work_quantities(const struct work *w, const struct suite_quantity *ret[WORK_QUANTITIES]);

@@ -42,8 +42,3 @@ int filter_install(enum filter_kind kind, bool all_threads, struct err *e)
 			       p->name);
 	return 0;
 }
-
-const char *filter_name(enum filter_kind kind)
-{
-	return filter_programs[kind].name;
-}

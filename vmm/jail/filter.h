@@ -32,7 +32,4 @@ enum filter_kind {
  */
 int filter_install(enum filter_kind kind, bool all_threads, struct err *e);
 
-/* "monitor", "blk", ...: for messages. */
-const char *filter_name(enum filter_kind kind);
-
 #endif

@@ -170,12 +170,3 @@ int console_init(struct console *c, struct loop *loop, int out_fd, int in_fd, st
 		return err_code(e, r, "watch the console's input");
 	return 0;
 }
-
-void console_release(struct console *c)
-{
-	loop_remove(c->loop, &c->out);
-	loop_remove(c->loop, &c->in);
-	loop_timer_cancel(c->loop, &c->pause);
-	serial_free(c->serial);
-	c->serial = NULL;
-}

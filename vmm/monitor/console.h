@@ -29,10 +29,9 @@ struct console {
 
 /*
  * `out_fd` and `in_fd` (non-blocking; in_fd may be -1) are borrowed.  The
- * console makes the serial port: console->serial, freed by console_release().
+ * console makes the serial port, console->serial; both live as long as the process.
  */
 int console_init(struct console *c, struct loop *loop, int out_fd, int in_fd, struct irq_line irq,
 		 struct err *e);
-void console_release(struct console *c);
 
 #endif

@@ -60,17 +60,6 @@ void put_dec(uint64_t v)
 		put_char(digits[--n]);
 }
 
-void put_hex(uint64_t v)
-{
-	int shift = 60;
-
-	put("0x");
-	while (shift && !(v >> shift))
-		shift -= 4;
-	for (; shift >= 0; shift -= 4)
-		put_char("0123456789abcdef"[(v >> shift) & 15]);
-}
-
 void halt(void)
 {
 	for (;;)

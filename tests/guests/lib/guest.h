@@ -114,7 +114,6 @@ static inline void barrier(void)
 void put_char(char c);
 void put(const char *text);
 void put_dec(uint64_t v);
-void put_hex(uint64_t v);
 
 /* End the run through the exit device with kind BH_EXIT_EXITED. */
 __attribute__((noreturn)) void guest_exit(int status);
