@@ -109,6 +109,12 @@ def descendants(pid):
     return found
 
 
+def status_of(pid):
+    """name -> value of /proc/PID/status."""
+    with open(f'/proc/{pid}/status', encoding='ascii') as f:
+        return dict(line.rstrip('\n').split(':\t', 1) for line in f if ':\t' in line)
+
+
 def is_alive(pid):
     entry = processes().get(pid)
     return entry is not None and entry[2] != 'Z'

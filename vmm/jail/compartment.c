@@ -101,6 +101,25 @@ static void wipe_environment(void)
 	environ = NULL;
 }
 
+int compartment_renounce(const struct compartment_spec *spec)
+{
+	int r;
+
+	if (!spec->debuggable && prctl(PR_SET_DUMPABLE, 0) < 0)
+		return neg_errno();
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return neg_errno();
+	r = rights_drop();
+	if (r < 0)
+		return r;
+	if (!spec->keeps_environment)
+		wipe_environment();
+	if (spec->opens_files)
+		return 0;
+	r = landlock_deny(spec->ends_others, NULL);
+	return r == -EOPNOTSUPP ? 0 : r; /* the filter is there in any case */
+}
+
 /* What makes the child a compartment.  0 or -errno. */
 static int enter(const struct compartment_spec *spec, pid_t parent, int log_fd)
 {
@@ -118,15 +137,9 @@ static int enter(const struct compartment_spec *spec, pid_t parent, int log_fd)
 	if (setpgid(0, 0) < 0)
 		return neg_errno();
 	prctl(PR_SET_NAME, spec->name);
-	if (!spec->debuggable && prctl(PR_SET_DUMPABLE, 0) < 0)
-		return neg_errno();
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return neg_errno();
-	r = rights_drop();
+	r = compartment_renounce(spec);
 	if (r < 0)
 		return r;
-	if (!spec->keeps_environment)
-		wipe_environment();
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (dup2(spec->null_fd, fd) < 0)
 			return neg_errno();
@@ -136,10 +149,7 @@ static int enter(const struct compartment_spec *spec, pid_t parent, int log_fd)
 	if (r < 0)
 		return r;
 	log_to(log_fd);
-	if (spec->opens_files)
-		return 0;
-	r = landlock_deny(spec->ends_others, NULL);
-	return r == -EOPNOTSUPP ? 0 : r; /* the filter is there in any case */
+	return 0;
 }
 
 static int fork_compartment(const struct compartment_spec *spec, int log_fd)

@@ -10,8 +10,9 @@
  *     scheduling group each, and protect a terminal that it cannot open),
  *   - gets no new privileges (PR_SET_NO_NEW_PRIVS),
  *   - gives up every capability and the environment it came from,
- *   - opens no files and reaches no sockets from now on, and signals nobody, by
- *     Landlock where the kernel has it,
+ *   - opens, makes and removes no file from now on, binds and connects no TCP
+ *     socket, reaches no abstract socket and signals nobody, each by Landlock where
+ *     the kernel has it (landlock.h),
  *   - has the standard fds on /dev/null, the fds of `keep`, and no other,
  *   - logs into a pipe that the supervisor reads,
  *   - then runs spec->main(), which installs the process's filter itself when
@@ -62,6 +63,13 @@ uint64_t compartment_signals(void);
 
 /* 0 or -errno; *ret's fds are the caller's. */
 int compartment_spawn(const struct compartment_spec *spec, struct compartment *ret, struct err *e);
+
+/*
+ * What compartment_spawn() does to the child without regard to its descriptors:
+ * dumpable, no new privileges, capabilities, environment, Landlock, as *spec has
+ * it.  For a process that serves by itself.  0 or -errno.
+ */
+int compartment_renounce(const struct compartment_spec *spec);
 
 /*
  * Close every fd of the process above the standard three that is not in

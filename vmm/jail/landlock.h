@@ -33,10 +33,11 @@ int landlock_limit_files(const char *const *read, unsigned int nread, const int 
 			 unsigned int nfds, int write, struct err *e);
 
 /*
- * From now on this process opens, makes and removes no file at all, binds and
- * connects no TCP socket, and, where the kernel has it, reaches no abstract sockets
- * of processes outside and, unless `signals`, sends them none.  What is open stays as
- * it is.  Needs no_new_privs.
+ * From now on this process opens, makes and removes no file at all, and, where the
+ * kernel has it, binds and connects no TCP socket (Linux 6.7), reaches no abstract
+ * sockets of processes outside and, unless `signals`, sends them no signals (6.12).
+ * Not for Landlock: UDP, and sockets that have a path.  What is open stays as it is.
+ * Needs no_new_privs.
  * 0; -EOPNOTSUPP where the kernel has no Landlock; -errno.
  */
 int landlock_deny(bool signals, struct err *e);

@@ -169,6 +169,7 @@ int device_alone_run(const struct device_alone *cfg, struct err *e)
 	static const char *const names[] = {
 		[FOREIGN_BLK] = "blk", [FOREIGN_NET] = "net", [FOREIGN_RNG] = "rng"
 	};
+	const struct compartment_spec spec = { .debuggable = !cfg->confine };
 	struct vm_device d = { .own_fd = -1, .back = -1, .counters_fd = -1, .controls_fd = -1 };
 	int keep[2];
 	int r;
@@ -183,8 +184,9 @@ int device_alone_run(const struct device_alone *cfg, struct err *e)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_NAME, d.name);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_errno(e, "give up new privileges");
+	r = compartment_renounce(&spec);
+	if (r < 0)
+		return err_code(e, r, "give up what the device has no use for");
 	keep[0] = d.back;
 	keep[1] = d.own_fd;
 	r = fds_close_others(keep, d.own_fd < 0 ? 1 : 2);

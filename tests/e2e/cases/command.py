@@ -1,7 +1,8 @@
 """Running a command: its status, arguments, environment."""
+import os
 import re
 
-from harness import case
+from harness import case, status_of, wait_until
 
 
 @case(table=[
@@ -106,9 +107,25 @@ def monitor_and_devices_are_confined(t):
     names = m.children()
     t.same('processes', sorted(names), ['blk0', 'blk1', 'monitor', 'rng0'])
     for name, pid in list(names.items()) + [('supervisor', m.pid)]:
-        with open(f'/proc/{pid}/status', encoding='ascii') as f:
-            fields = dict(line.rstrip('\n').split(':\t', 1) for line in f if ':\t' in line)
+        fields = status_of(pid)
         t.same(f'seccomp of {name}', fields['Seccomp'], '2')
         t.same(f'no_new_privs of {name}', fields['NoNewPrivs'], '1')
     m.close_stdin()
     t.ended(m.wait(), 0, out=b'up\n')
+
+
+@case()
+def device_alone_is_confined(t):
+    """`bulkhead device`, as one of a machine's own devices, while it serves."""
+    socket = t.dir + '/rng.sock'
+    device = t.helper(t.bulkhead, 'device', 'rng', '--socket', socket)
+    wait_until('the device listens', lambda: os.path.exists(socket))
+    m = t.start_guest('head -c 8 /dev/hwrng | wc -c; cat', '--vhost-user', f'rng:{socket}')
+    m.expect(rb'8\n')
+    fields = status_of(device.pid)
+    for name, want in (('Seccomp', '2'), ('NoNewPrivs', '1'), ('CapEff', '0' * 16), ('CapPrm', '0' * 16)):
+        t.same(name, fields[name], want)
+    with open(f'/proc/{device.pid}/environ', 'rb') as f:
+        t.same('environment', f.read().strip(b'\0'), b'')
+    m.close_stdin()
+    t.ended(m.wait(), 0)
