@@ -2,6 +2,7 @@
 #include "vmm/cli/cli.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -154,6 +155,9 @@ int cli_main(int argc, char **argv, struct err *e, int *ret_status)
 	r = reserve_standard_fds(e);
 	if (r < 0)
 		return r;
+	/* Where it was ignored, as by daemons that want no zombies, the kernel
+	 * keeps no status of a child and waits for nobody. */
+	signal(SIGCHLD, SIG_DFL);
 	if (argc < 2) {
 		/* Nothing was asked for, so nothing was done: an error, as for
 		 * a wrong option, but with the usage in place of a line. */
