@@ -410,6 +410,8 @@ static int open_console(struct instance *in, struct wall_console *console, struc
 			return err_errno(e, "open /dev/null");
 	}
 	for (int i = 0; i < 3; i++)
+	/* A job in the background would be stopped for setting or reading it. */
+	bool in_front = in_tty && terminal_is_ours(STDIN_FILENO);
 		console->std[i] = in->null_fd;
 	switch (in->cfg->console) {
 	case RUN_CONSOLE_NONE:
@@ -428,15 +430,17 @@ static int open_console(struct instance *in, struct wall_console *console, struc
 	}
 	for (int i = 0; i < 3; i++)
 		console->std[i] = i;
-	if (in_tty && out_tty) {
+	if (in_front && out_tty) {
 		console->terminal = true;
 		console->term = getenv("TERM");
 		terminal_size(STDIN_FILENO, &console->rows, &console->cols);
 	} else if (in->ops->passes_files) {
 		return 0; /* nothing of them goes through us */
 	}
-	fd = relay_reopen(STDIN_FILENO, O_RDONLY);
-	in->user_in = fd >= 0 ? fd : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (!in_tty || in_front) {
+		fd = relay_reopen(STDIN_FILENO, O_RDONLY);
+		in->user_in = fd >= 0 ? fd : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	}
 	fd = relay_reopen(STDOUT_FILENO, O_WRONLY);
 	in->user_out = fd >= 0 ? fd : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	return 0;

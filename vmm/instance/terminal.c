@@ -2,6 +2,7 @@
 #include "vmm/instance/terminal.h"
 
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #define CTRL_A 0x01
 
@@ -18,6 +19,13 @@ int terminal_enter_raw(struct terminal *t, int fd, struct err *e)
 	t->fd = fd;
 	t->raw = true;
 	return 0;
+}
+
+bool terminal_is_ours(int fd)
+{
+	pid_t group = tcgetpgrp(fd);
+
+	return group < 0 || group == getpgrp();
 }
 
 void terminal_restore(struct terminal *t)

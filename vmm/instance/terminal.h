@@ -20,6 +20,10 @@ struct terminal {
 /* Raw mode: every key goes to the guest, nothing is echoed or translated. */
 int terminal_enter_raw(struct terminal *t, int fd, struct err *e);
 
+/* Is this process in the terminal's foreground?  True as well for a terminal that is
+ * not its session's, over which there is no job control. */
+bool terminal_is_ours(int fd);
+
 /* Put back what was there; may be called at any time, any number of times. */
 void terminal_restore(struct terminal *t);
 
