@@ -432,6 +432,9 @@ static int open_console(struct instance *in, struct wall_console *console, struc
 		console->std[i] = i;
 	if (in_front && out_tty) {
 		console->terminal = true;
+		/* The command writes to it, and knows of no EAGAIN. */
+		if (in->ops->passes_files && fcntl(in->user_out, F_SETFL, 0) < 0)
+			return err_errno(e, "set the console's file up");
 		console->term = getenv("TERM");
 		terminal_size(STDIN_FILENO, &console->rows, &console->cols);
 	} else if (in->ops->passes_files) {
