@@ -83,6 +83,8 @@ static void on_patience(void *ctx)
 	struct instance *in = ctx;
 
 	if (in->stopping) { /* it does not even obey a stop: release() kills it */
+	if (in->ended) /* in the same moment */
+		return;
 		in->ended = true;
 		in->ending.reason = ENDING_STOPPED;
 		loop_stop(in->loop);
@@ -120,6 +122,9 @@ static void on_limit(void *ctx)
 	char text[96];
 
 	snprintf(text, sizeof(text), "the time limit of %g s is over (--timeout)",
+	/* Both at once: it came late to us, as after Ctrl-Z, and not to its end. */
+	if (in->ended)
+		return;
 		 (double)in->cfg->timeout_ns / (double)NS_PER_S);
 	force(in, ENDING_TIMEOUT, 0, text);
 	shut_down(in, ORDERLY_TIMEOUT_NS);
