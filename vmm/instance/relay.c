@@ -25,6 +25,7 @@
 
 #define CTRL_C	  0x03
 #define TTY_CHUNK 256
+#define ROUNDS	  32 /* before the loop's other sources have their turn */
 
 size_t relay_escape(const unsigned char *in, size_t len, unsigned char *out)
 {
@@ -97,6 +98,15 @@ static void broken(struct relay *r, int code)
 	r->broken_pipe(r->ctx, code);
 }
 
+/* Who took it is gone: there is no input from now on. */
+static void end_input(struct relay *r)
+{
+	unwatch(r, &r->in.source);
+	unwatch(r, &r->in.sink);
+	r->in.to = -1;
+	r->in.eof = true;
+}
+
 /* What kind of sink is it?  See the head of this file. */
 static void examine_sink(struct relay_pipe *p)
 {
@@ -143,6 +153,8 @@ static bool flush(struct relay *r, struct relay_pipe *p)
 			p->start = p->end;
 			if (p == &r->out)
 				broken(r, errno);
+			else
+				end_input(r);
 			break;
 		}
 		p->start += (size_t)n;
@@ -161,7 +173,7 @@ static void pump_output(struct relay *r)
 	ssize_t n;
 
 	/* A guest that never stops talking must not keep us from the rest. */
-	for (int round = 0; round < 32 && !kept(p) && !p->eof; round++) {
+	for (int round = 0; round < ROUNDS && !kept(p) && !p->eof; round++) {
 		n = read(p->from, p->data, RELAY_BUFFER);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -250,9 +262,10 @@ static void pump_input(struct relay *r)
 {
 	struct relay_pipe *p = &r->in;
 	unsigned char data[RELAY_BUFFER];
+	bool never = false;
 	ssize_t n;
 
-	do {
+	for (int round = 0; round < ROUNDS; round++) {
 		if (p->eof || p->from < 0)
 			return;
 		if (!has_room(p)) {
@@ -273,7 +286,11 @@ static void pump_input(struct relay *r)
 		}
 		take_input(r, data, (size_t)n);
 		flush_input(r);
-	} while (p->from_regular);
+		if (!p->from_regular)
+			return;
+	}
+	/* A file without end, and a guest that takes it as fast. */
+	watch(r, &p->sink, p->to, EPOLLOUT, &never);
 }
 
 static void input_ready(void *ctx, uint32_t events)
