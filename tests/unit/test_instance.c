@@ -279,7 +279,7 @@ static void test_finish(void **state)
 {
 	static unsigned char sent[60000], got[60000];
 	struct rig g;
-	int stop[2];
+	int stop[2], others[2] = { -1, -1 };
 
 	(void)state;
 	assert_int_equal(pipe2(stop, O_CLOEXEC), 0);
@@ -290,15 +290,20 @@ static void test_finish(void **state)
 	memset(sent, 'x', sizeof(sent));
 	assert_int_equal(write(g.wall_out[1], sent, sizeof(sent)), sizeof(sent));
 	close_fd(&g.wall_out[1]);
-	assert_false(relay_finish(&g.relay, now_ns() + 5 * NS_PER_MS, stop[0]));
+	assert_int_equal(relay_finish(&g.relay, now_ns() + 5 * NS_PER_MS, others), RELAY_LATE);
 	assert_int_equal(write(stop[1], "s", 1), 1);
-	assert_false(relay_finish(&g.relay, 0, stop[0]));
+	for (int i = 0; i < 2; i++) {
+		others[i] = stop[0];
+		assert_int_equal(relay_finish(&g.relay, 0, others), RELAY_INTERRUPTED);
+		others[i] = -1;
+	}
+	others[0] = stop[0];
 	assert_int_equal(read(stop[0], got, 1), 1);
 	if (fork() == 0) {
 		read_exactly(g.user_out[0], got, sizeof(got));
 		_exit(0);
 	}
-	assert_true(relay_finish(&g.relay, 0, stop[0]));
+	assert_int_equal(relay_finish(&g.relay, 0, others), RELAY_TAKEN);
 	g.thread = pthread_self();
 	close_fd(&stop[0]);
 	close_fd(&stop[1]);
@@ -316,6 +321,7 @@ static void test_finish(void **state)
 static void test_blocking_socket(void **state)
 {
 	unsigned char data[4096] = { 0 };
+	const int none[] = { -1, -1 };
 	struct relay r = { .broken_pipe = on_broken };
 	struct loop *loop = loop_new(NULL);
 	int user[2], wall[2];
@@ -331,7 +337,7 @@ static void test_blocking_socket(void **state)
 
 		if (n < 0)
 			break;
-		relay_finish(&r, 1, -1);
+		relay_finish(&r, 1, none);
 	}
 	loop_free(loop);
 	close(user[0]);

@@ -1,6 +1,7 @@
 /* control.c - see control.h. */
 #include "vmm/instance/control.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,7 +14,8 @@
 
 #include "vmm/base/util.h"
 
-#define ANSWER_S 10 /* for a supervisor to answer */
+#define ASKER_MS 500 /* for a request, behind its connection */
+#define ANSWER_S 10  /* for a supervisor to answer */
 #define PAUSE_NS (20 * 1000 * 1000)
 #define OK	 "ok\n"
 #define ERROR	 "error\n"
@@ -112,6 +114,22 @@ int control_start(struct control *c, struct loop *loop, int fd, const struct con
 		.listener = { .ready = on_listener, .ctx = c },
 	};
 	return loop_add(loop, &c->listener, fd, EPOLLIN);
+}
+
+void control_serve_one(struct control *c)
+{
+	struct control_peer p = { .control = c };
+	struct pollfd pfd = { .events = POLLIN };
+
+	if (!c->loop)
+		return;
+	p.source.fd = accept4(c->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (p.source.fd < 0)
+		return;
+	pfd.fd = p.source.fd;
+	if (may_ask(c, pfd.fd) && poll(&pfd, 1, ASKER_MS) > 0)
+		on_peer(&p, POLLIN);
+	close_fd(&p.source.fd);
 }
 
 void control_stop(struct control *c)

@@ -50,6 +50,12 @@ struct control {
 int control_start(struct control *c, struct loop *loop, int fd, const struct control_verb *verbs,
 		  size_t nverbs, void *ctx);
 
+/*
+ * Take one connection that waits, if there is one, and answer it, for a supervisor whose
+ * loop is over.  Who asks is waited for half a second.
+ */
+void control_serve_one(struct control *c);
+
 /* Harmless if it was not started. */
 void control_stop(struct control *c);
 

@@ -63,6 +63,7 @@ struct instance {
 	struct limits limits;
 	uint64_t last_sigint_ns;
 	bool ready, stopping, ended;
+	bool abandoned;	      /* told to end while its output's reader is waited for */
 	struct ending forced; /* ENDING_NONE: we have not interfered */
 	struct ending ending; /* what the wall said */
 };
@@ -82,9 +83,9 @@ static void on_patience(void *ctx)
 {
 	struct instance *in = ctx;
 
-	if (in->stopping) { /* it does not even obey a stop: release() kills it */
 	if (in->ended) /* in the same moment */
 		return;
+	if (in->stopping) { /* it does not even obey a stop: release() kills it */
 		in->ended = true;
 		in->ending.reason = ENDING_STOPPED;
 		loop_stop(in->loop);
@@ -121,10 +122,10 @@ static void on_limit(void *ctx)
 	struct instance *in = ctx;
 	char text[96];
 
-	snprintf(text, sizeof(text), "the time limit of %g s is over (--timeout)",
 	/* Both at once: it came late to us, as after Ctrl-Z, and not to its end. */
 	if (in->ended)
 		return;
+	snprintf(text, sizeof(text), "the time limit of %g s is over (--timeout)",
 		 (double)in->cfg->timeout_ns / (double)NS_PER_S);
 	force(in, ENDING_TIMEOUT, 0, text);
 	shut_down(in, ORDERLY_TIMEOUT_NS);
@@ -284,7 +285,10 @@ static int verb_stop(void *ctx, char *text, char *answer, size_t size, struct er
 	(void)answer;
 	(void)size;
 	(void)e;
-	end_by_signal(in, SIGTERM);
+	if (in->ended)
+		in->abandoned = true;
+	else
+		end_by_signal(in, SIGTERM);
 	return 0;
 }
 
@@ -406,6 +410,8 @@ static void unlist(struct instance *in)
 static int open_console(struct instance *in, struct wall_console *console, struct err *e)
 {
 	bool in_tty = isatty(STDIN_FILENO), out_tty = isatty(STDOUT_FILENO);
+	/* A job in the background would be stopped for setting or reading it. */
+	bool in_front = in_tty && terminal_is_ours(STDIN_FILENO);
 	int fd;
 
 	in->user_in = in->user_out = -1;
@@ -415,8 +421,6 @@ static int open_console(struct instance *in, struct wall_console *console, struc
 			return err_errno(e, "open /dev/null");
 	}
 	for (int i = 0; i < 3; i++)
-	/* A job in the background would be stopped for setting or reading it. */
-	bool in_front = in_tty && terminal_is_ours(STDIN_FILENO);
 		console->std[i] = in->null_fd;
 	switch (in->cfg->console) {
 	case RUN_CONSOLE_NONE:
@@ -428,6 +432,9 @@ static int open_console(struct instance *in, struct wall_console *console, struc
 			O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0666);
 		if (in->user_out < 0)
 			return err_errno(e, "open the console's file %s", in->cfg->console_path);
+		/* The command writes to it, and knows of no EAGAIN. */
+		if (in->ops->passes_files && fcntl(in->user_out, F_SETFL, 0) < 0)
+			return err_errno(e, "set the console's file up");
 		console->std[1] = console->std[2] = in->user_out;
 		return 0;
 	case RUN_CONSOLE_STDIO:
@@ -437,9 +444,6 @@ static int open_console(struct instance *in, struct wall_console *console, struc
 		console->std[i] = i;
 	if (in_front && out_tty) {
 		console->terminal = true;
-		/* The command writes to it, and knows of no EAGAIN. */
-		if (in->ops->passes_files && fcntl(in->user_out, F_SETFL, 0) < 0)
-			return err_errno(e, "set the console's file up");
 		console->term = getenv("TERM");
 		terminal_size(STDIN_FILENO, &console->rows, &console->cols);
 	} else if (in->ops->passes_files) {
@@ -632,12 +636,29 @@ static void release(struct instance *in)
 	close_fd(&in->null_fd);
 }
 
+/* A signal or `bulkhead stop`, while the loop does not run any more. */
+static bool is_abandoned(struct instance *in)
+{
+	struct signalfd_siginfo si;
+
+	while (!in->abandoned && read(in->signal_fd, &si, sizeof(si)) == sizeof(si))
+		in->abandoned = si.ssi_signo != SIGWINCH;
+	if (!in->abandoned)
+		control_serve_one(&in->control);
+	return in->abandoned;
+}
+
 /* A reader may take its time, as with any filter, unless we were told to end. */
 static void pass_on_the_rest(struct instance *in)
 {
 	uint64_t deadline = in->forced.reason != ENDING_NONE ? now_ns() + OUTPUT_NS : 0;
+	const int others[] = { in->signal_fd, in->registration.control_fd };
+	enum relay_rest rest;
 
-	if (!relay_finish(&in->relay, deadline, in->signal_fd))
+	do
+		rest = relay_finish(&in->relay, deadline, others);
+	while (rest == RELAY_INTERRUPTED && !is_abandoned(in));
+	if (rest != RELAY_TAKEN)
 		log_warn("the last of the console's output was not taken by its reader");
 }
 

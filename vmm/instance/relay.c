@@ -385,35 +385,43 @@ static bool more(struct relay *r)
 	return poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLIN);
 }
 
-/* Wait until the sink takes something; false: enough waited. */
-static bool wait_for_sink(const struct relay *r, uint64_t deadline_ns, int stop_fd)
+/* Wait until the sink takes something (RELAY_TAKEN), or why not. */
+static enum relay_rest wait_for_sink(const struct relay *r, uint64_t deadline_ns,
+				     const int others[2])
 {
-	struct pollfd pfd[2] = {
+	struct pollfd pfd[3] = {
 		{ .fd = r->out.to, .events = POLLOUT },
-		{ .fd = stop_fd, .events = POLLIN },
+		{ .fd = others[0], .events = POLLIN },
+		{ .fd = others[1], .events = POLLIN },
 	};
 	uint64_t now = now_ns();
-	int ms = -1;
+	int ms = -1, n;
 
 	if (deadline_ns && now >= deadline_ns)
-		return false;
+		return RELAY_LATE;
 	if (deadline_ns)
 		ms = (int)MIN((deadline_ns - now) / NS_PER_MS + 1, (uint64_t)INT_MAX);
-	return poll(pfd, 2, ms) > 0 && !(pfd[1].revents & POLLIN);
+	n = poll(pfd, 3, ms);
+	if (n <= 0)
+		return n < 0 && errno == EINTR ? RELAY_TAKEN : RELAY_LATE;
+	return (pfd[1].revents | pfd[2].revents) & POLLIN ? RELAY_INTERRUPTED : RELAY_TAKEN;
 }
 
-bool relay_finish(struct relay *r, uint64_t deadline_ns, int stop_fd)
+enum relay_rest relay_finish(struct relay *r, uint64_t deadline_ns, const int others[2])
 {
 	while (!r->broken) {
+		enum relay_rest rest;
+
 		pump_output(r);
 		if (!kept(&r->out)) {
 			if (r->out.eof || !more(r))
-				return true;
+				return RELAY_TAKEN;
 			continue;
 		}
-		if (!wait_for_sink(r, deadline_ns, stop_fd))
-			return false;
+		rest = wait_for_sink(r, deadline_ns, others);
+		if (rest != RELAY_TAKEN)
+			return rest;
 		flush(r, &r->out);
 	}
-	return true; /* that it broke was told */
+	return RELAY_TAKEN; /* that it broke was told */
 }
