@@ -73,8 +73,7 @@ void doctor_detail(struct doctor_report *r, const char *fmt, ...)
 /* True when every required check is yes. */
 bool doctor_ok(const struct doctor_report *r);
 
-/* Readable lines, or one JSON object (see docs: "version", "linux", "checks",
- * ...).  0 or -errno of writing. */
+/* Readable lines, or one JSON object (bulkhead-doctor(1), REPORT).  0 or -errno of writing. */
 int doctor_print_text(FILE *out, const struct doctor_report *r, bool verbose);
 int doctor_print_json(FILE *out, const struct doctor_report *r);
 

@@ -1,7 +1,7 @@
 /*
  * doctor_host.c - what else Bulkhead can use on this host: a tap, io_uring,
- * user namespaces, cgroups, huge pages behind shared memory, mkfs.erofs and a
- * guest kernel.
+ * user namespaces, Landlock, cgroups, huge pages behind shared memory, mkfs.erofs
+ * and a guest kernel.
  *
  * Nothing is taken from a version number: each thing is tried, those that
  * would change this process (namespaces, mounts) in a child.
@@ -22,6 +22,7 @@
 
 #include "vmm/base/util.h"
 #include "vmm/image/guest_kernel.h"
+#include "vmm/jail/landlock.h"
 #include "vmm/jail/private_tmpfs.h"
 
 #define PATH_LEN  1024
@@ -217,6 +218,22 @@ static void check_userns(struct doctor_report *r, const char *root)
 		   "isolation by namespaces for processes that do not run as root", fix);
 }
 
+static void check_landlock(struct doctor_report *r)
+{
+	struct doctor_check *c = doctor_add(r, "landlock", "Landlock", false);
+	int version = landlock_version();
+	char text[160];
+
+	snprintf(text, sizeof(text), version ? "version %d of its interface" : "none", version);
+	if (landlock_check(NULL) == 0)
+		doctor_set(c, DOCTOR_YES, text, "", "");
+	else
+		doctor_set(c, DOCTOR_NO, text,
+			   "--isolation process, and a second wall behind the filters of a "
+			   "machine's processes",
+			   "boot Linux 5.19 or later with landlock in its lsm= list");
+}
+
 int doctor_cgroup_version(const char *root, char *ret_path, size_t size)
 {
 	char text[4096], controllers[256] = "";
@@ -393,6 +410,7 @@ void doctor_check_host(struct doctor_report *r, const char *root)
 	check_tap(r, root);
 	check_io_uring(r, root);
 	check_userns(r, root);
+	check_landlock(r);
 	check_cgroup(r, root);
 	check_huge(r, root);
 	check_programs(r);

@@ -46,21 +46,21 @@ struct path_beneath {
 	int32_t fd;
 } __attribute__((packed));
 
-static long abi(void)
+int landlock_version(void)
 {
-	return syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_VERSION);
+	return MAX((int)syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_VERSION), 0);
 }
 
 int landlock_check(struct err *e)
 {
-	long version = abi();
+	int version = landlock_version();
 
 	if (version >= ABI_REFER)
 		return 0;
 	return err_set(e, EOPNOTSUPP,
 		       "this kernel %s, which keeps the host's files out; it takes %s",
-		       version < 0 ? "has no Landlock" : "has a Landlock of before Linux 5.19",
-		       version < 0 ? "Linux 5.19 with landlock in its lsm= list" : "a newer one");
+		       version == 0 ? "has no Landlock" : "has a Landlock of before Linux 5.19",
+		       version == 0 ? "Linux 5.19 with landlock in its lsm= list" : "a newer one");
 }
 
 /* A file that is open already may be opened again, no wider than it is. */
@@ -90,7 +90,7 @@ static int allow_open_file(int ruleset, int fd, uint64_t handled)
 /* Of *ret what this kernel knows to forbid, and everything of files. */
 static int make_ruleset(struct ruleset *ret, struct err *e)
 {
-	long version = abi();
+	int version = landlock_version();
 	int fd;
 
 	ret->fs = version >= ABI_REFER ? ACCESS_ABI_2 : ACCESS_ABI_1;
@@ -178,7 +178,7 @@ int landlock_deny(bool signals, struct err *e)
 			       .scoped = signals ? SCOPE_ABSTRACT_UNIX_SOCKET : SCOPE_ALL };
 	_cleanup_close_ int ruleset = -1;
 
-	if (abi() < 0)
+	if (landlock_version() == 0)
 		return -EOPNOTSUPP;
 	ruleset = make_ruleset(&set, e);
 	return ruleset < 0 ? ruleset : restrict_self(ruleset, NULL, 0, set.fs, e);

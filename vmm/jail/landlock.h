@@ -12,6 +12,9 @@
 
 #include "vmm/base/err.h"
 
+/* The version of the kernel's interface (landlock(7)), 0: it has none. */
+int landlock_version(void);
+
 /* Can it be had, with all that is needed?  0 or -EOPNOTSUPP with the reason. */
 int landlock_check(struct err *e);
 
