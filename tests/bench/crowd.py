@@ -33,7 +33,7 @@ def run(runs):
         t.row("machines per second", digits=0, bound=(">=", 1, native.QEMU))
         t.row("first byte, median of a round", unit="ms", digits=1)
         t.row("first byte, p99 of a round", unit="ms", digits=1, bound=("<=", 1, native.QEMU))
-        t.row("CPU of a machine", unit="ms")
+        t.row("CPU of a machine until then", unit="ms")
         for i in range(runs + 1):
             for name, cmd in work.items():
                 cpu, times = start_all(cgroup, cmd)
@@ -41,7 +41,7 @@ def run(runs):
                     t.row("machines per second").add(name, MACHINES / max(times) * 1e9)
                     t.row("first byte, median of a round").add(name, percentile(times, 50) / 1e6)
                     t.row("first byte, p99 of a round").add(name, percentile(times, 99) / 1e6)
-                    t.row("CPU of a machine").add(name, cpu / MACHINES / 1e6)
+                    t.row("CPU of a machine until then").add(name, cpu / MACHINES / 1e6)
             progress(f"crowd: {i}/{runs}")
         progress("")
         return [t]

@@ -122,7 +122,7 @@ def unit(job):
 
 def rates(title, done, machines, jobs):
     runs = 1 + max((turn for _, turn, _ in done), default=0)
-    table = Table(title, f"{runs} run{'s' * (runs > 1)}, alternating.", machines)
+    table = Table(title, lab.in_turn(runs), machines)
     for job in jobs:
         row = table.row(job, unit=unit(job), digits=1 if unit(job) == "us" else 0)
         for (machine, _, j), result in done.items():

@@ -1,5 +1,6 @@
 """Linux guests in the lab, the same for every machine: our kernel, 256 MiB, one
 CPU, and the initrd, disks and tap that a part asks for."""
+import hashlib
 import json
 import os
 import re
@@ -161,6 +162,26 @@ class Tap:
 STALL = 120  # seconds of real time without a result: the emulated clock stands still
 
 
+def in_turn(runs):
+    """How a table's runs followed each other, for its head: see do_jobs()."""
+    return f"{runs} runs, the machines in turn." if runs > 1 else "1 run, one machine after the other."
+
+
+def same_programs(out):
+    """Results that are kept are of what is measured now, or nothing is measured."""
+    digest = hashlib.sha256()
+    for path in ("build/release/bulkhead", "build/guest-kernel/x86_64/vmlinux"):
+        with open(path, "rb") as f:
+            digest.update(f.read())
+    path = out + "/results-of"
+    if os.environ.get("BENCH_KEEP") and os.path.exists(path):
+        with open(path, encoding="ascii") as f:
+            if f.read() != digest.hexdigest():
+                sys.exit(f"bench: BENCH_KEEP: the results in {out} are of another bulkhead or guest kernel")
+    with open(path, "w", encoding="ascii") as f:
+        f.write(digest.hexdigest())
+
+
 def run_jobs(script, work, **lab):
     """Have `work`, a list of [machine, round, job], done by the part's file with
     `--inside` in the lab, and return {(machine, round, job): result}.
@@ -173,6 +194,7 @@ def run_jobs(script, work, **lab):
     make_files()
     out = out_directory(script)
     results = out + "/results"
+    same_programs(out)
     with open(results, "a" if os.environ.get("BENCH_KEEP") else "w", encoding="utf-8"):
         pass
     stopped = {}

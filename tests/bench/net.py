@@ -88,7 +88,7 @@ def command(machine, kernel, disks):
 
 
 def rates(done, machines, runs):
-    table = Table("Network", f"{runs} run{'s' * (runs > 1)}, alternating.", machines)
+    table = Table("Network", lab.in_turn(runs), machines)
     for job, (_, _, unit, bound) in JOBS.items():
         row = table.row(job, unit=unit, digits=1 if unit == "us" else 0, bound=(*bound, lab.QEMU))
         for (machine, _, j), result in done.items():
