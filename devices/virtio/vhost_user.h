@@ -99,7 +99,9 @@ struct vhost_user_inflight {
 };
 
 /* Bytes of a config payload before region[]; bytes of an inflight payload
- * without C's padding at its end (front ends send 20 or 24: take both). */
+ * without C's padding at its end.  Peers send 20 or 24, so both are taken;
+ * back ends such as DPDK's and libvhost-user take sizeof(struct) only, so that
+ * is what is sent. */
 #define VHOST_USER_CONFIG_HEADER_LEN 12u
 #define VHOST_USER_INFLIGHT_LEN	     20u
 

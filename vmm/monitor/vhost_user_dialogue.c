@@ -179,7 +179,8 @@ static void fill_inflight_wish(const struct vhost_user_dialogue *d, struct vhost
 	for (unsigned int i = 0; i < d->nqueues; i++)
 		if (d->queue[i].ready)
 			wish->queue_size = MAX(wish->queue_size, d->queue[i].size);
-	m->hdr.size = VHOST_USER_INFLIGHT_LEN;
+	/* With the padding at its end: many a back end wants C's size. */
+	m->hdr.size = sizeof(*wish);
 }
 
 static void fill_inflight(const struct vhost_user_dialogue *d, struct vhost_user_msg *m)

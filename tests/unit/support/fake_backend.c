@@ -281,6 +281,14 @@ static bool note(struct fake_backend *f, uint32_t request)
 	return f->trick != FAKE_NONE && request == f->at && before >= f->skip;
 }
 
+/* Established back ends take the area as C lays it out, and nothing shorter. */
+static bool has_right_size(const struct vhost_user_msg *m)
+{
+	return (m->hdr.request != VHOST_USER_GET_INFLIGHT_FD &&
+		m->hdr.request != VHOST_USER_SET_INFLIGHT_FD) ||
+	       m->hdr.size == sizeof(struct vhost_user_inflight);
+}
+
 static void *serve(void *arg)
 {
 	struct fake_backend *f = arg;
@@ -290,9 +298,11 @@ static void *serve(void *arg)
 	while (vhost_user_recv(f->sock, &m, now_ns() + 20 * NS_PER_S) == 0) {
 		bool trick = note(f, m.hdr.request);
 
-		if (trick && (f->trick == FAKE_DIE || f->trick == FAKE_DEAF)) {
+		bool end = trick && (f->trick == FAKE_DIE || f->trick == FAKE_DEAF);
+
+		if (end || !has_right_size(&m)) {
 			vhost_user_msg_release(&m);
-			if (f->trick == FAKE_DEAF)
+			if (end && f->trick == FAKE_DEAF)
 				poll(&hangup, 1, 20000);
 			break;
 		}

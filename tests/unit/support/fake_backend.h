@@ -1,6 +1,7 @@
 /*
  * fake_backend.h - a vhost-user back end for tests of the front end: answers
- * well, or plays one trick at one request.
+ * well, or plays one trick at one request.  Hangs up on an in-flight area of
+ * another size than C's, as DPDK does.
  *
  * Runs in a thread of the test or in a forked child.  Set the claims and the
  * trick before it starts; read what it has seen after fake_backend_join(),
