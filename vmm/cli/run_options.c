@@ -201,6 +201,8 @@ static const struct option run_options[] = {
 		       ".It Cm ro\n"
 		       "It cannot be written to.\n"
 		       "Without it the file is locked, and no other Bulkhead can attach it.\n"
+		       "A machine that was killed lets its disk go some 30 ms after its last process;\n"
+		       "who comes in between waits for that.\n"
 		       ".It Cm id= Ns Ar ID\n"
 		       "The disk's serial number in the guest, up to 20 letters, digits,\n"
 		       ".Ql \\&. ,\n"
