@@ -289,6 +289,47 @@ static void unserved_features_are_never_offered(void **state)
 	assert_true(info.features & FEATURE(28));
 }
 
+/* The fake offers everything: what of it reaches the driver? */
+static uint64_t offered(struct world *w, uint32_t device_id, size_t config_len)
+{
+	struct virtio_device_info info;
+
+	w->dev.fake.features = UINT64_MAX;
+	w->dev.fake.queue_num = 3;
+	w->dev.params.feature_mask = UINT64_MAX;
+	w->dev.params.device_id = device_id;
+	w->dev.params.config_len = config_len;
+	w->dev.params.max_queues = 2;
+	device_start(w, FOREIGN);
+	assert_int_equal(ops->attach(w->dev.fe, &info), 0);
+	return info.features;
+}
+
+/* A driver that is offered the control queue asks for it and gives the device
+ * up; fields behind what we read of the config space are all ones to it. */
+static void network_that_offers_more_than_is_served(void **state)
+{
+	static const uint8_t withheld[] = { 2,	17, 18, 19, 20, 21, 22, 23,
+					    50, 51, 52, 53, 57, 60, 63 };
+	static const uint8_t passed_on[] = { 0, 1, 3, 5, 7, 8, 11, 12, 15, 16, 28, 29, 32 };
+	uint64_t features = offered(*state, VIRTIO_ID_NET, 12);
+
+	for (size_t i = 0; i < ARRAY_SIZE(withheld); i++)
+		assert_false(features & FEATURE(withheld[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(passed_on); i++)
+		assert_true(features & FEATURE(passed_on[i]));
+}
+
+static void disk_that_offers_more_than_is_served(void **state)
+{
+	static const uint8_t passed_on[] = { 1, 2, 4, 5, 6, 9, 10, 12, 13, 14, 15, 28, 29, 32 };
+	uint64_t features = offered(*state, VIRTIO_ID_BLOCK, 60);
+
+	assert_false(features & (FEATURE(16) | FEATURE(17)));
+	for (size_t i = 0; i < ARRAY_SIZE(passed_on); i++)
+		assert_true(features & FEATURE(passed_on[i]));
+}
+
 /* A driver believes the config space and fails at a queue that is not there. */
 static void disk_tells_no_more_queues_than_it_has(void **state)
 {
@@ -466,6 +507,8 @@ int main(void)
 		TEST(full_socket_is_waited_for),
 		TEST(claims_are_checked),
 		TEST(unserved_features_are_never_offered),
+		TEST(network_that_offers_more_than_is_served),
+		TEST(disk_that_offers_more_than_is_served),
 		TEST(disk_tells_no_more_queues_than_it_has),
 		TEST(network_queues_come_in_pairs),
 		TEST(bad_parameters_are_refused),

@@ -10,6 +10,7 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
+#include <linux/virtio_net.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,6 +27,49 @@
  */
 #define UNSERVED_FEATURES                                                                          \
 	(BIT(26) | BIT(VHOST_USER_F_PROTOCOL_FEATURES) | BIT(33) | BIT(34) | BIT(38) | BIT(40))
+
+/*
+ * Of a network: what needs the control queue (virtio 1.3, 5.1.3.1), which is
+ * not there, as queues are taken in pairs.  A driver that is offered it asks
+ * for it and gives the whole device up.  50 to 53 are statistics of the device,
+ * hashes of tunnels, and the two kinds of coalescing.
+ */
+#define NET_CONTROL_FEATURES                                                                       \
+	(BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) | BIT(VIRTIO_NET_F_CTRL_VQ) |                       \
+	 BIT(VIRTIO_NET_F_CTRL_RX) | BIT(VIRTIO_NET_F_CTRL_VLAN) |                                 \
+	 BIT(VIRTIO_NET_F_CTRL_RX_EXTRA) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) |                      \
+	 BIT(VIRTIO_NET_F_MQ) | BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) | BIT(50) | BIT(51) | BIT(52) |    \
+	 BIT(53) | BIT(VIRTIO_NET_F_HASH_REPORT) | BIT(VIRTIO_NET_F_RSS))
+
+#define END_OF(type, field) (offsetof(type, field) + sizeof(((type *)NULL)->field))
+#define BLK_END(field)	    END_OF(struct virtio_blk_config, field)
+#define NET_END(field)	    END_OF(struct virtio_net_config, field)
+
+/*
+ * Where in the config space the fields of a feature end.  Behind what is
+ * served the transport answers with all ones, and a driver would believe them.
+ */
+static const struct {
+	uint32_t device_id;
+	unsigned int feature;
+	size_t end;
+} config_fields[] = {
+	{ VIRTIO_ID_NET, VIRTIO_NET_F_MAC, NET_END(mac) },
+	{ VIRTIO_ID_NET, VIRTIO_NET_F_STATUS, NET_END(status) },
+	{ VIRTIO_ID_NET, VIRTIO_NET_F_MTU, NET_END(mtu) },
+	{ VIRTIO_ID_NET, VIRTIO_NET_F_SPEED_DUPLEX, NET_END(duplex) },
+	{ VIRTIO_ID_BLOCK, VIRTIO_BLK_F_SIZE_MAX, BLK_END(size_max) },
+	{ VIRTIO_ID_BLOCK, VIRTIO_BLK_F_SEG_MAX, BLK_END(seg_max) },
+	{ VIRTIO_ID_BLOCK, VIRTIO_BLK_F_GEOMETRY, BLK_END(geometry) },
+	{ VIRTIO_ID_BLOCK, VIRTIO_BLK_F_BLK_SIZE, BLK_END(blk_size) },
+	{ VIRTIO_ID_BLOCK, VIRTIO_BLK_F_TOPOLOGY, BLK_END(opt_io_size) },
+	{ VIRTIO_ID_BLOCK, VIRTIO_BLK_F_CONFIG_WCE, BLK_END(wce) },
+	{ VIRTIO_ID_BLOCK, VIRTIO_BLK_F_MQ, BLK_END(num_queues) },
+	{ VIRTIO_ID_BLOCK, VIRTIO_BLK_F_DISCARD, BLK_END(discard_sector_alignment) },
+	{ VIRTIO_ID_BLOCK, VIRTIO_BLK_F_WRITE_ZEROES, BLK_END(write_zeroes_may_unmap) },
+	{ VIRTIO_ID_BLOCK, 16, 72 }, /* SECURE_ERASE */
+	{ VIRTIO_ID_BLOCK, 17, 96 }, /* ZONED */
+};
 
 static_assert(VIRTIO_MAX_QUEUES <= 64, "queue sets are 64-bit words");
 static_assert(GUEST_MEMORY_MAX_REGIONS <= VHOST_USER_MAX_FDS, "one fd per region");
@@ -434,6 +478,18 @@ static int check_header(struct vhost_user_dialogue *d, const struct vhost_user_h
 	return 0;
 }
 
+/* Features of the device type for which a queue or a field is missing. */
+static uint64_t unserved_by_type(const struct vhost_user_terms *t)
+{
+	uint64_t f = t->device_id == VIRTIO_ID_NET ? NET_CONTROL_FEATURES : 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(config_fields); i++)
+		if (config_fields[i].device_id == t->device_id &&
+		    config_fields[i].end > t->config_len)
+			f |= BIT(config_fields[i].feature);
+	return f;
+}
+
 static int hear_features(struct vhost_user_dialogue *d, uint64_t offered)
 {
 	uint64_t allowed = d->terms.feature_mask | BIT(VIRTIO_F_VERSION_1);
@@ -441,7 +497,7 @@ static int hear_features(struct vhost_user_dialogue *d, uint64_t offered)
 	if (!(offered & BIT(VIRTIO_F_VERSION_1)))
 		return err_set(&d->why, ENOTSUP, "does not offer VIRTIO_F_VERSION_1");
 	d->features_known = true;
-	d->features = offered & allowed & ~UNSERVED_FEATURES;
+	d->features = offered & allowed & ~(UNSERVED_FEATURES | unserved_by_type(&d->terms));
 	d->has_protocol = offered & BIT(VHOST_USER_F_PROTOCOL_FEATURES);
 	if (!d->has_protocol && d->terms.config_len)
 		return err_set(&d->why, ENOTSUP,
