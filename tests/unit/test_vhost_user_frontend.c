@@ -320,6 +320,42 @@ static void network_that_offers_more_than_is_served(void **state)
 		assert_true(features & FEATURE(passed_on[i]));
 }
 
+/* passt's, DPDK's: the front end is to know the address.  Ours always tell. */
+static void network_without_config_space(void **state)
+{
+	static const struct {
+		uint64_t features_off, protocol_off;
+	} cases[] = { { FEATURE(VHOST_USER_F_PROTOCOL_FEATURES), 0 },
+		      { 0, FEATURE(VHOST_USER_PROTOCOL_F_CONFIG) } };
+	const uint64_t fields = FEATURE(3) | FEATURE(5) | FEATURE(16), other = FEATURE(15);
+	struct world *w = *state;
+	struct virtio_device_info info;
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+		bool own = i & 1;
+
+		w->dev.params.device_id = VIRTIO_ID_NET;
+		w->dev.params.config_len = 12;
+		w->dev.params.max_queues = 2;
+		w->dev.params.feature_mask = UINT64_MAX;
+		w->dev.fake.features |= fields | other;
+		w->dev.fake.features &= ~cases[i / 2].features_off;
+		w->dev.fake.protocol &= ~cases[i / 2].protocol_off;
+		device_start(w, own ? OWN : FOREIGN);
+		if (own) {
+			assert_lost(&w->dev, "cannot tell its config space");
+		} else {
+			assert_int_equal(ops->attach(w->dev.fe, &info), 0);
+			assert_int_equal(info.config_len, 0);
+			assert_int_equal(info.features & (fields | other), other);
+			assert_int_equal(device_activate(&w->dev), 0);
+			assert_int_equal(w->dev.fake.seen[VHOST_USER_GET_CONFIG], 0);
+		}
+		world_release(w);
+		world_init(w);
+	}
+}
+
 static void disk_that_offers_more_than_is_served(void **state)
 {
 	static const uint8_t passed_on[] = { 1, 2, 4, 5, 6, 9, 10, 12, 13, 14, 15, 28, 29, 32 };
@@ -508,6 +544,7 @@ int main(void)
 		TEST(claims_are_checked),
 		TEST(unserved_features_are_never_offered),
 		TEST(network_that_offers_more_than_is_served),
+		TEST(network_without_config_space),
 		TEST(disk_that_offers_more_than_is_served),
 		TEST(disk_tells_no_more_queues_than_it_has),
 		TEST(network_queues_come_in_pairs),

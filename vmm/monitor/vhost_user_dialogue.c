@@ -490,6 +490,19 @@ static uint64_t unserved_by_type(const struct vhost_user_terms *t)
 	return f;
 }
 
+/*
+ * A network that somebody else serves can do without a config space: its
+ * address, link and MTU are then not told, and the driver makes up its own.
+ */
+static int do_without_config(struct vhost_user_dialogue *d, const char *why)
+{
+	if (!d->terms.foreign || d->terms.device_id != VIRTIO_ID_NET)
+		return err_set(&d->why, ENOTSUP, "cannot tell its config space: %s", why);
+	d->terms.config_len = 0;
+	d->features &= ~unserved_by_type(&d->terms);
+	return 0;
+}
+
 static int hear_features(struct vhost_user_dialogue *d, uint64_t offered)
 {
 	uint64_t allowed = d->terms.feature_mask | BIT(VIRTIO_F_VERSION_1);
@@ -499,11 +512,10 @@ static int hear_features(struct vhost_user_dialogue *d, uint64_t offered)
 	d->features_known = true;
 	d->features = offered & allowed & ~(UNSERVED_FEATURES | unserved_by_type(&d->terms));
 	d->has_protocol = offered & BIT(VHOST_USER_F_PROTOCOL_FEATURES);
-	if (!d->has_protocol && d->terms.config_len)
-		return err_set(&d->why, ENOTSUP,
-			       "cannot tell its config space: offers no protocol features");
 	/* Without MQ the number of queues is what the device type implies. */
 	d->nqueues = MIN(d->terms.max_queues, d->terms.device_id == VIRTIO_ID_NET ? 2u : 1u);
+	if (!d->has_protocol && d->terms.config_len)
+		return do_without_config(d, "offers no protocol features");
 	return 0;
 }
 
@@ -520,8 +532,7 @@ static int hear_protocol(struct vhost_user_dialogue *d, uint64_t offered)
 		use |= BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD);
 	d->protocol = offered & use;
 	if (d->terms.config_len && !has_config(d))
-		return err_set(&d->why, ENOTSUP,
-			       "cannot tell its config space: no VHOST_USER_PROTOCOL_F_CONFIG");
+		return do_without_config(d, "no VHOST_USER_PROTOCOL_F_CONFIG");
 	return 0;
 }
 

@@ -34,7 +34,8 @@ struct vhost_user_terms {
 	unsigned int max_queues;	   /* 1..VIRTIO_MAX_QUEUES: more will not be used */
 	uint16_t queue_size_max;	   /* entries */
 	uint64_t feature_mask;		   /* virtio features that may be offered to the driver */
-	size_t config_len;		   /* bytes of config space, up to VIRTIO_CONFIG_MAX */
+	size_t config_len;		   /* bytes of config space, up to VIRTIO_CONFIG_MAX;
+					    * becomes 0 when the back end can do without */
 	bool foreign;			   /* a back end that somebody else wrote */
 	const struct guest_memory *memory; /* gpa, size, file_offset of its regions */
 	int memory_fd;
