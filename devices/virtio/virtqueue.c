@@ -52,6 +52,25 @@ static struct vring_desc fetch_desc(const struct vring_desc *d)
 				    .next = ring_fetch(&d->next) };
 }
 
+/* An indirect table may begin at any address: nothing in 2.7.5.3 asks for an
+ * alignment, and Linux gives what kmalloc() gives. */
+struct table_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags, next;
+} __attribute__((packed));
+
+static_assert(sizeof(struct table_desc) == sizeof(struct vring_desc), "wire layout");
+
+/* Atomic loads want an alignment; volatile ones are made once all the same.
+ * That a word may tear matters to nobody: what came is checked, then used. */
+static struct vring_desc fetch_table_desc(const volatile struct table_desc *d)
+{
+	return (struct vring_desc){
+		.addr = d->addr, .len = d->len, .flags = d->flags, .next = d->next
+	};
+}
+
 /* used_event and avail_event stand behind the entries of the two rings. */
 static uint16_t *used_event(const struct virtqueue *vq)
 {
@@ -237,7 +256,7 @@ static int walk_buffer(struct walk *w, const struct vring_desc *d)
 static int walk_indirect(struct walk *w, const struct vring_desc *table)
 {
 	uint32_t count = table->len / (uint32_t)sizeof(struct vring_desc), index = 0;
-	const struct vring_desc *base;
+	const struct table_desc *base;
 
 	if (!w->vq->indirect)
 		return virtqueue_break(w->vq, "indirect descriptor was not negotiated");
@@ -247,15 +266,11 @@ static int walk_indirect(struct walk *w, const struct vring_desc *table)
 		return virtqueue_break(w->vq, "odd length of an indirect table");
 	if (count > w->max)
 		return virtqueue_break(w->vq, "indirect table too long");
-	/* The specification asks for no alignment; every driver gives 16, and
-	 * atomic loads want it. */
-	if (table->addr % 16)
-		return virtqueue_break(w->vq, "indirect table is misaligned");
 	base = guest_memory_range(w->vq->mem, GPA(table->addr), table->len);
 	if (!base)
 		return virtqueue_break(w->vq, "indirect table outside guest memory");
 	for (uint32_t steps = 0; steps < count; steps++) {
-		struct vring_desc d = fetch_desc(&base[index]);
+		struct vring_desc d = fetch_table_desc(&base[index]);
 		int r;
 
 		if (d.flags & VRING_DESC_F_INDIRECT)

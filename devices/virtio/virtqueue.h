@@ -10,9 +10,10 @@
  *
  * - The geometry (size, three addresses) is checked and translated once, by
  *   virtqueue_start(), and is not looked at again until virtqueue_stop().
- * - Every load from the rings is one atomic load into a local; only the local
- *   is checked and used.  What we must remember (our two indices, which heads
- *   are out) is private memory, never read back from the ring.
+ * - Every load from the rings is one load into a local, an atomic one but for
+ *   indirect tables; only the local is checked and used.  What we must remember
+ *   (our two indices, which heads are out) is private memory, never read back
+ *   from the ring.
  * - A ring that breaks the rules is a state of the device, not an accident:
  *   the queue becomes broken, `why` says in what way, and from then on pop
  *   finds nothing and push does nothing, until the queue is started anew.

@@ -114,6 +114,32 @@ static void direct_then_indirect(void **state)
 	assert_int_equal(f->chain.write_bytes, 7);
 }
 
+/* The specification asks for no alignment of tables, and drivers give what
+ * their allocator gives. */
+static void indirect_table_anywhere(void **state)
+{
+	const struct vring_desc table[] = {
+		{ .addr = 0x6000, .len = 9, .flags = VRING_DESC_F_NEXT, .next = 2 },
+		{ .addr = 0x40000000, .len = 1 },
+		{ .addr = 0x7000, .len = 7, .flags = VRING_DESC_F_WRITE, .next = 9 },
+	};
+	struct mock_buf whole = { 0, sizeof(table), false };
+	struct fixture *f = *state;
+
+	for (uint64_t odd = 0; odd < 16; odd++) {
+		assert_int_equal(restart(f, 8, false), 0);
+		whole.gpa = 0x5000 + odd;
+		memcpy(f->mem + whole.gpa, table, sizeof(table));
+		f->d.desc[mock_add(&f->d, &whole, 1)].flags = VRING_DESC_F_INDIRECT;
+		mock_publish(&f->d);
+		assert_int_equal(pop(f), 1);
+		assert_int_equal(f->chain.read_bytes, 9);
+		assert_int_equal(f->chain.write_bytes, 7);
+		assert_ptr_equal(f->iov[0].iov_base, f->mem + 0x6000);
+		assert_ptr_equal(f->iov[1].iov_base, f->mem + 0x7000);
+	}
+}
+
 static void buffer_over_a_seam_is_split(void **state)
 {
 	struct fixture *f = *state;
@@ -302,10 +328,6 @@ static void indirect_odd_length(struct fixture *f)
 	table_at(f, 0x5000, 2);
 	set(f, 0, 0x5000, 24, INDIR, 0);
 }
-static void indirect_misaligned(struct fixture *f)
-{
-	set(f, 0, 0x5004, 16, INDIR, 0);
-}
 static void indirect_oversized(struct fixture *f)
 {
 	set(f, 0, 0x5000, 16 * (IOVS + 1), INDIR, 0);
@@ -383,7 +405,6 @@ static const struct {
 	{ indirect_with_next, "indirect descriptor with a next one" },
 	{ indirect_empty, "odd length of an indirect table" },
 	{ indirect_odd_length, "odd length of an indirect table" },
-	{ indirect_misaligned, "indirect table is misaligned" },
 	{ indirect_oversized, "indirect table too long" },
 	{ indirect_4_gib, "indirect table too long" },
 	{ indirect_outside, "indirect table outside guest memory" },
@@ -634,6 +655,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		VQ_TEST(chain_of_three),
 		VQ_TEST(direct_then_indirect),
+		VQ_TEST(indirect_table_anywhere),
 		VQ_TEST(buffer_over_a_seam_is_split),
 		VQ_TEST(whole_ring_in_one_batch),
 		VQ_TEST(unpop_gives_it_again),
