@@ -259,11 +259,17 @@ static int run_transfer(struct disk *d, struct disk_request *req)
 	return 0;
 }
 
-/* Zeros the plain way, where the file system cannot do better. */
+static int flush(struct disk *d)
+{
+	d->syscalls++;
+	return fdatasync(d->fd) < 0 ? neg_errno() : 0;
+}
+
+/* Zeros the plain way, where the file system cannot do better.  Not durable. */
 static int write_zeros(struct disk *d, const struct disk_request *req)
 {
 	static const uint8_t zeros[4096] __attribute__((aligned(4096)));
-	struct disk_request w = { .op = DISK_WRITE, .durable = req->durable };
+	struct disk_request w = { .op = DISK_WRITE };
 	uint64_t left = req->len, offset = req->offset;
 	struct iovec iov[64];
 	int r;
@@ -296,7 +302,7 @@ int disk_fallocate_mode(const struct disk_request *req)
 	return FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
 }
 
-static int run_range(struct disk *d, const struct disk_request *req)
+static int change_range(struct disk *d, const struct disk_request *req)
 {
 	uint64_t range[2] = { req->offset, req->len };
 	int r;
@@ -319,6 +325,14 @@ static int run_range(struct disk *d, const struct disk_request *req)
 	return req->op == DISK_ZERO ? write_zeros(d, req) : -EOPNOTSUPP;
 }
 
+/* No flag of fallocate() or the ioctls makes them durable. */
+static int run_range(struct disk *d, const struct disk_request *req)
+{
+	int r = change_range(d, req);
+
+	return r == 0 && req->durable ? flush(d) : r;
+}
+
 int disk_run(struct disk *d, struct disk_request *req)
 {
 	switch (req->op) {
@@ -326,8 +340,7 @@ int disk_run(struct disk *d, struct disk_request *req)
 	case DISK_WRITE:
 		return run_transfer(d, req);
 	case DISK_FLUSH:
-		d->syscalls++;
-		return fdatasync(d->fd) < 0 ? neg_errno() : 0;
+		return flush(d);
 	case DISK_DISCARD:
 	case DISK_ZERO:
 		return run_range(d, req);

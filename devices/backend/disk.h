@@ -41,8 +41,8 @@ enum disk_op {
 };
 
 struct disk_request {
-	enum disk_op op;
-	bool durable;	   /* WRITE: on the medium before completion */
+	enum disk_op op;   /* a durable DISCARD or ZERO becomes a FLUSH while being served */
+	bool durable;	   /* all but READ, FLUSH: on the medium before completion */
 	bool unmap;	   /* ZERO: may give the space back */
 	struct iovec *iov; /* READ, WRITE; changed while being served */
 	unsigned int niov; /* 1..1024 */

@@ -266,8 +266,15 @@ static void come_back(struct disk *d, struct disk_request *req, int res)
 		}
 	}
 	if (req->op == DISK_DISCARD || req->op == DISK_ZERO) {
-		if (res == -EOPNOTSUPP)
+		if (res == -EOPNOTSUPP) {
 			res = disk_run(d, req);
+		} else if (res == 0 && req->durable) {
+			/* Done, but nothing made it durable. */
+			req->op = DISK_FLUSH;
+			req->tries = 0;
+			disk_uring_submit(d, req);
+			return;
+		}
 	} else if (req->op != DISK_FLUSH && res >= 0) {
 		/* 0 bytes: the file ends before the disk does. */
 		disk_advance(req, MIN((size_t)res, req->len));

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -129,6 +130,61 @@ static void zeros_without_help(void **state)
 	}
 }
 
+static unsigned int flushes;
+
+/* The C library's, for the disk as well: to count. */
+int fdatasync(int fd)
+{
+	flushes++;
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+/* A driver that does not flush finds a range on the medium as it does a write.
+ * A disk's first flush is served at once, so that it is counted here. */
+static void durable_ranges_are_flushed(void **state)
+{
+	(void)state;
+	for (unsigned int pass = 0; pass < 16; pass++) {
+		/* One knows ZERO_RANGE, the other has its zeros written. */
+		int fd = pass & 1 ? make_file() : memfd_create("disk", MFD_CLOEXEC);
+		struct disk_request req = { .op = pass & 2 ? DISK_ZERO : DISK_DISCARD,
+					    .durable = pass & 4,
+					    .offset = 4096,
+					    .len = 65536 };
+		struct disk *d;
+
+		assert_int_equal(ftruncate(fd, BYTES), 0);
+		d = open_disk(fd, pass & 8);
+		flushes = 0;
+		run_one(d, &req);
+		assert_int_equal(req.result, 0);
+		assert_int_equal(flushes, pass & 4 ? 1 : 0);
+		disk_free(d);
+		close(fd);
+	}
+}
+
+/* One that failed has nothing to flush. */
+static void failed_range_is_an_error(void **state)
+{
+	(void)state;
+	for (int uring = 0; uring < 2; uring++) {
+		int fd = memfd_create("disk", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		struct disk_request req = { .op = DISK_DISCARD, .durable = true, .len = 4096 };
+		struct disk *d;
+
+		assert_int_equal(ftruncate(fd, BYTES), 0);
+		assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+		d = open_disk(fd, uring);
+		flushes = 0;
+		run_one(d, &req);
+		assert_int_equal(req.result, -EPERM);
+		assert_int_equal(flushes, 0);
+		disk_free(d);
+		close(fd);
+	}
+}
+
 /* One write after the other, and several at once: all of them are done and come
  * back, whether or not somebody kicks before the drain. */
 static void alone_and_together(void **state)
@@ -220,6 +276,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(owned_ring_can_do_nothing_else),
 		cmocka_unit_test(zeros_without_help),
+		cmocka_unit_test(durable_ranges_are_flushed),
+		cmocka_unit_test(failed_range_is_an_error),
 		cmocka_unit_test(alone_and_together),
 		cmocka_unit_test(drain_takes_what_is_held),
 		cmocka_unit_test(errors_are_results),
