@@ -23,7 +23,8 @@
  * ECN, USO, hash reports.
  *
  * System calls after confine(): those of vhost_user_backend.h; readv and
- * writev on the tap; ioctl TUNSETOFFLOAD once per SET_FEATURES.
+ * writev on the tap; epoll_ctl when it is full; ioctl TUNSETOFFLOAD once per
+ * SET_FEATURES.
  */
 #include "devices/virtio/device_process.h"
 
@@ -42,6 +43,8 @@
 #include "devices/virtio/vhost_user_backend.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
+
+#define TAP_EVENTS (EPOLLIN | EPOLLOUT | EPOLLET)
 
 #define RX 0u
 #define TX 1u
@@ -346,6 +349,20 @@ static bool send_one(struct net *net, const struct virtqueue_chain *c)
 	return true;
 }
 
+/*
+ * Let the tap's next edge call transmit().  A tap wakes those who wait to write
+ * only if somebody has looked at it while it was full (tun_chr_poll() leaves a
+ * mark for tun_sock_write_space()); that a write has failed leaves none.
+ */
+static void wait_for_tap(struct net *net)
+{
+	int r = vhost_user_rewatch(net->backend, net->params->tap_fd, 0, TAP_EVENTS);
+
+	counter_add(&counters(net)->syscalls, 1);
+	if (r < 0)
+		complain(net, "watch the tap", -r);
+}
+
 static bool transmit(struct net *net, unsigned int *ret_n)
 {
 	struct virtqueue *vq = vhost_user_queue(net->backend, TX);
@@ -361,6 +378,7 @@ static bool transmit(struct net *net, unsigned int *ret_n)
 		if (!send_one(net, &c)) {
 			virtqueue_unpop(vq, c.head);
 			net->tx_blocked = true;
+			wait_for_tap(net);
 			break;
 		}
 		virtqueue_push(vq, c.head, 0);
@@ -476,7 +494,7 @@ static int run(struct net *net, struct err *e)
 	net->backend = vhost_user_backend_new(seat, &dev, e);
 	if (!net->backend)
 		return -EIO;
-	r = vhost_user_watch(net->backend, net->params->tap_fd, 0, EPOLLIN | EPOLLOUT | EPOLLET);
+	r = vhost_user_watch(net->backend, net->params->tap_fd, 0, TAP_EVENTS);
 	if (r < 0)
 		return err_code(e, r, "%s: watch the tap", seat->name);
 	r = seat->confine(seat, e);

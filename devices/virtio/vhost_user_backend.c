@@ -43,17 +43,28 @@ static uint64_t own_protocol_features(const struct vhost_user_backend *b)
 	return f;
 }
 
-int vhost_user_epoll_add(struct vhost_user_backend *b, int fd, enum vhost_user_source source,
-			 unsigned int index, uint32_t events)
+static int epoll_change(struct vhost_user_backend *b, int op, int fd, enum vhost_user_source source,
+			unsigned int index, uint32_t events)
 {
 	struct epoll_event ev = { .events = events, .data.u64 = (uint64_t)source << 32 | index };
 
-	return epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? neg_errno() : 0;
+	return epoll_ctl(b->epoll_fd, op, fd, &ev) < 0 ? neg_errno() : 0;
+}
+
+int vhost_user_epoll_add(struct vhost_user_backend *b, int fd, enum vhost_user_source source,
+			 unsigned int index, uint32_t events)
+{
+	return epoll_change(b, EPOLL_CTL_ADD, fd, source, index, events);
 }
 
 int vhost_user_watch(struct vhost_user_backend *b, int fd, unsigned int tag, uint32_t events)
 {
 	return vhost_user_epoll_add(b, fd, SOURCE_DEVICE, tag, events);
+}
+
+int vhost_user_rewatch(struct vhost_user_backend *b, int fd, unsigned int tag, uint32_t events)
+{
+	return epoll_change(b, EPOLL_CTL_MOD, fd, SOURCE_DEVICE, tag, events);
 }
 
 /* The area for GET_INFLIGHT_FD, made now because no memfd can be made later.

@@ -79,6 +79,10 @@ void vhost_user_backend_free(struct vhost_user_backend *b);
 /* Watch a fd of the device (borrowed) for `events`.  0 or -errno. */
 int vhost_user_watch(struct vhost_user_backend *b, int fd, unsigned int tag, uint32_t events);
 
+/* The same of one that is watched: the kernel looks at it now, and what is the
+ * case already is an event, edge-triggered or not.  While serving. */
+int vhost_user_rewatch(struct vhost_user_backend *b, int fd, unsigned int tag, uint32_t events);
+
 /* Serve until the front end hangs up (0) or breaks the protocol (-EPROTO and
  * *e), or the loop itself fails (-errno).  All rings are at rest then. */
 int vhost_user_serve(struct vhost_user_backend *b, struct err *e);

@@ -137,6 +137,8 @@ MUTANTS = [
      "the header says how many buffers a frame has", NIC),
     ("net-unpop", NET, "virtqueue_unpop(vq, c.head);\n\t\t\tnet->tx_blocked = true;",
      "net->tx_blocked = true;", "a frame that the tap does not take is not lost", NIC),
+    ("net-full-tap", NET, "\t\t\twait_for_tap(net);\n", "",
+     "a tap that was full says when it takes frames again", NIC),
     ("net-short", NET, "if (c->read_bytes <= TAP_HEADER_LEN ||", "if (",
      "a frame of a header alone is dropped", NIC),
     ("net-spill", NET, "net->held_in_window = room;", "net->held_in_window = 0;",
