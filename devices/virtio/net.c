@@ -62,6 +62,7 @@ static_assert(sizeof(struct virtio_net_hdr_v1) == TAP_HEADER_LEN, "the tap's hea
 
 struct rx_chain {
 	uint16_t head;
+	uint16_t ndesc;
 	uint16_t niov;
 	uint32_t bytes;
 };
@@ -70,6 +71,7 @@ struct rx_chain {
  * first_iov + niov), one after the other. */
 struct rx_window {
 	unsigned int first, count, first_iov, niov;
+	unsigned int ndesc; /* of the ring, that its chains take */
 	uint32_t bytes;
 	struct rx_chain chain[WINDOW];
 	struct iovec iov[WINDOW_IOV + 1]; /* and the spill */
@@ -166,10 +168,12 @@ static void window_fill(struct net *net, uint32_t want)
 		}
 		w->chain[w->first + w->count++] = (struct rx_chain){
 			.head = c.head,
+			.ndesc = c.ndesc,
 			.niov = (uint16_t)c.nwrite,
 			/* No frame is longer, and the sums stay small. */
 			.bytes = MIN(c.write_bytes, LARGEST),
 		};
+		w->ndesc += c.ndesc;
 		w->niov += c.nwrite;
 		w->bytes += w->chain[w->first + w->count - 1].bytes;
 	}
@@ -206,6 +210,7 @@ static void window_push_first(struct net *net, uint32_t used)
 	w->first++;
 	w->count--;
 	w->first_iov += c->niov;
+	w->ndesc -= c->ndesc;
 	w->niov -= c->niov;
 	w->bytes -= c->bytes;
 }
@@ -232,16 +237,23 @@ static void deliver(struct net *net, uint32_t len)
 	}
 }
 
+/* Has the ring room for one more chain like the last one? */
+static bool can_grow(const struct rx_window *w, const struct virtqueue *vq)
+{
+	unsigned int next = w->count ? w->chain[w->first + w->count - 1].ndesc : 1;
+
+	return !window_full(w) && w->ndesc + next <= vq->size;
+}
+
 /* A frame waits in the spill.  True: it has found its way (or its end). */
 static bool deliver_held(struct net *net)
 {
 	struct rx_window *w = &net->rx;
-	struct virtqueue *vq = vhost_user_queue(net->backend, RX);
 
 	window_fill(net, net->held);
 	if (w->bytes < net->held) {
 		/* More than this the guest can never offer at once. */
-		if (!window_full(w) && w->count < vq->size)
+		if (can_grow(w, vhost_user_queue(net->backend, RX)))
 			return false;
 		counter_add(&counters(net)->errors, 1);
 		net->held = 0;
@@ -425,7 +437,7 @@ static void net_quiesce(void *ctx, unsigned int q)
 	while (w->count)
 		virtqueue_unpop(vhost_user_queue(net->backend, RX),
 				w->chain[w->first + --w->count].head);
-	w->first = w->first_iov = w->niov = 0;
+	w->first = w->first_iov = w->niov = w->ndesc = 0;
 	w->bytes = 0;
 	if (net->held)
 		counter_add(&counters(net)->errors, 1);

@@ -294,6 +294,7 @@ static int walk_chain(struct walk *w, uint16_t head)
 		struct vring_desc d = fetch_desc(&table[index]);
 		int r;
 
+		w->chain->ndesc++;
 		if (d.flags & VRING_DESC_F_INDIRECT)
 			return walk_indirect(w, &d);
 		r = walk_buffer(w, &d);

@@ -85,6 +85,7 @@ struct virtqueue {
  */
 struct virtqueue_chain {
 	uint16_t head;
+	uint16_t ndesc; /* of the ring's own table: an indirect table takes one */
 	unsigned int nread, nwrite;
 	uint32_t read_bytes, write_bytes;
 };

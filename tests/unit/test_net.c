@@ -255,6 +255,71 @@ static void frames_wait_for_buffers(void **state)
 	assert_int_equal(t->f.counters.errors, 0);
 }
 
+/* A receive ring of 8 descriptors. */
+static void start_small(struct fixture *t)
+{
+	front_negotiate(&t->f, 0);
+	front_init_driver(&t->f, RX, 8);
+	front_start_queue(&t->f, RX, 0);
+}
+
+static void post_chain(struct fixture *t, unsigned int n, bool indirect)
+{
+	struct mock_driver *d = &t->f.driver[RX];
+	struct mock_buf bufs[3];
+
+	for (unsigned int i = 0; i < n; i++)
+		bufs[i] = (struct mock_buf){ mock_alloc(d, 500, 8), 500, true };
+	assert_true((indirect ? mock_add_indirect(d, bufs, n) : mock_add(d, bufs, n)) !=
+		    UINT16_MAX);
+}
+
+/* The ring is used up, and the frame still has no room: it goes, so that those
+ * behind it come.  That is so as well when a chain like those before would not
+ * fit into what is left. */
+static void frame_that_the_ring_can_never_hold(void **state)
+{
+	struct fixture *t = *state;
+	uint16_t head;
+	uint32_t len;
+
+	for (unsigned int n = 1; n <= 3; n++) {
+		start_small(t);
+		for (unsigned int i = 0; i < 8 / n; i++)
+			post_chain(t, n, false);
+		front_kick(&t->f, RX);
+		from_wire(t, 6000, 1);
+		from_wire(t, 400, 2);
+		front_collect(&t->f, RX, &head, &len);
+		assert_int_equal(len, 400);
+		assert_int_equal(t->f.counters.errors, n);
+		front_stop_queue(&t->f, RX);
+	}
+}
+
+/* Not so with indirect tables, which take one descriptor each. */
+static void frame_waits_for_indirect_buffers(void **state)
+{
+	struct fixture *t = *state;
+	uint16_t head;
+	uint32_t len;
+
+	start_small(t);
+	for (unsigned int i = 0; i < 5; i++)
+		post_chain(t, 2, true);
+	front_kick(&t->f, RX);
+	from_wire(t, 6000, 1);
+	usleep(20000);
+	assert_int_equal(t->f.driver[RX].used->idx, 0);
+	post_chain(t, 2, true);
+	front_kick(&t->f, RX);
+	for (unsigned int i = 0; i < 6; i++) {
+		front_collect(&t->f, RX, &head, &len);
+		assert_int_equal(len, 1000);
+	}
+	assert_int_equal(t->f.counters.errors, 0);
+}
+
 static void without_mergeable_buffers(void **state)
 {
 	struct fixture *t = *state;
@@ -704,6 +769,8 @@ int main(void)
 		NET_TEST(frames_are_received),
 		NET_TEST(large_frames_take_several_buffers),
 		NET_TEST(frames_wait_for_buffers),
+		NET_TEST(frame_that_the_ring_can_never_hold),
+		NET_TEST(frame_waits_for_indirect_buffers),
 		NET_TEST(without_mergeable_buffers),
 		NET_TEST(stop_gives_buffers_back),
 		NET_TEST(readable_receive_buffer_breaks_the_ring),

@@ -111,6 +111,7 @@ static void direct_then_indirect(void **state)
 	assert_int_equal(pop(f), 1);
 	assert_int_equal(f->chain.nread, 1);
 	assert_int_equal(f->chain.nwrite, 1);
+	assert_int_equal(f->chain.ndesc, 2);
 	assert_int_equal(f->chain.write_bytes, 7);
 }
 
