@@ -606,15 +606,50 @@ static void tell(const struct instance *in, const struct ending *end)
 		log_block(message);
 }
 
-/* It never ran: main prints why, the report says it too. */
-static void tell_failure(const struct instance *in, const struct err *e)
+/* It never ran. */
+static void report_failure(const struct instance *in, const struct ending *end)
+{
+	if (in->report_fd >= 0)
+		report_write(in->report_fd, in->cfg, in->uuid, in->ops, NULL, end, NULL, &in->times,
+			     in->net_counts);
+}
+
+/*
+ * Something failed before the loop ran.  If a signal has asked us to end, that is
+ * why, or would have been the end a moment later: what takes long looks for one
+ * and gives up, and a Ctrl-C may have ended a program that was waited for.
+ */
+static bool asked_to_end(struct instance *in)
+{
+	struct signalfd_siginfo si;
+
+	while (read(in->signal_fd, &si, sizeof(si)) == sizeof(si)) {
+		char text[64] = "";
+
+		if (si.ssi_signo == SIGWINCH)
+			continue;
+		if (si.ssi_signo != SIGINT) /* which the user knows of */
+			snprintf(text, sizeof(text), "ended by %s", strsignal((int)si.ssi_signo));
+		force(in, ENDING_STOPPED, (int)si.ssi_signo, text);
+		return true;
+	}
+	return false;
+}
+
+/* 0 and the status if that was the user's wish, else `r`: main prints *e. */
+static int fail(struct instance *in, int r, int *ret_status, const struct err *e)
 {
 	struct ending end = { .reason = ENDING_ERROR };
 
+	if (asked_to_end(in)) {
+		tell(in, &in->forced);
+		report_failure(in, &in->forced);
+		*ret_status = ending_status(&in->forced);
+		return 0;
+	}
 	snprintf(end.text, sizeof(end.text), "%s", e->text);
-	if (in->report_fd >= 0)
-		report_write(in->report_fd, in->cfg, in->uuid, in->ops, NULL, &end, NULL,
-			     &in->times, in->net_counts);
+	report_failure(in, &end);
+	return r;
 }
 
 static void release(struct instance *in)
@@ -677,10 +712,8 @@ static int run(struct instance *in, int *ret_status, struct err *e)
 
 	if (r == 0)
 		r = live(in, &console, e);
-	if (r < 0) {
-		tell_failure(in, e);
-		return r;
-	}
+	if (r < 0)
+		return fail(in, r, ret_status, e);
 	pass_on_the_rest(in);
 	terminal_restore(&in->terminal);
 	log_set_raw(false);
