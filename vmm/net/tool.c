@@ -62,6 +62,8 @@ static void become(const char *path, const struct tool_call *call, int in, int o
 	    dup2(err, STDERR_FILENO) < 0)
 		_exit(126);
 	syscall(SYS_close_range, 3, UINT_MAX, 0);
+	/* Keys of the terminal are for the supervisor, which needs this done. */
+	setpgid(0, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
