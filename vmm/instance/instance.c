@@ -395,14 +395,17 @@ static int remove_ports(struct instance *in, struct err *e)
 static void unlist(struct instance *in)
 {
 	struct err e = { "" };
+	bool left = in->limits.left;
 
 	control_stop(&in->control);
 	if (remove_ports(in, &e) < 0) {
 		log_warn("what this run made of the network is left to the next: %s", e.text);
-		registration_leave(&in->registration);
-		return;
+		left = true;
 	}
-	registration_end(&in->registration);
+	if (left)
+		registration_leave(&in->registration);
+	else
+		registration_end(&in->registration);
 }
 
 /* --- setting up --- */

@@ -337,19 +337,25 @@ void limits_explain(const struct limits *l, struct ending *ending)
 
 /* --- the end --- */
 
+static void remove_group(struct limits *l)
+{
+	int r = cgroup_remove(l->group);
+
+	if (r == 0)
+		return;
+	l->left = true;
+	log_warn("the control group %s is left: %s", l->group->name, strerror(-r));
+}
+
 void limits_finish(struct limits *l)
 {
-	int r;
-
 	if (!l->group)
 		return;
 	cgroup_kill(l->group);
 	cgroup_read_usage(l->group, &l->usage);
 	if (l->kernel_log >= 0 && l->usage.oom_kills)
 		find_victim(l);
-	r = cgroup_remove(l->group);
-	if (r < 0)
-		log_warn("the control group %s is left: %s", l->group->name, strerror(-r));
+	remove_group(l);
 }
 
 static void set(json_t *o, const char *key, bool has, uint64_t value)
@@ -441,7 +447,7 @@ void limits_close(struct limits *l)
 	close_fd(&l->kernel_log);
 	if (!l->group)
 		return;
-	cgroup_remove(l->group); /* unless that is done */
+	remove_group(l); /* unless that was done */
 	cgroup_close(l->group);
 	zero_pages_free(take_ptr(&l->group), sizeof(*l->group));
 }

@@ -32,6 +32,7 @@ struct limits {
 	unsigned int missing;	   /* a bit per enum cgroup_limit: not enforced */
 	int kernel_log;		   /* from before the instance began, or -1 */
 	char victim[160];	   /* who was killed for memory, as the kernel's log says */
+	bool left;		   /* the group could not be removed, and has to stay noted */
 };
 
 /*
@@ -67,7 +68,8 @@ void limits_show(const struct limits *l, char *answer, size_t size);
 /* --- at the end --- */
 
 /* Everything of the instance is reaped: read the usage, remove the group.
- * What is in there still is killed, as far as the kernel has a way to. */
+ * What is in there still is killed, as far as the kernel has a way to.  l->left
+ * tells if the group stays, which is warned of. */
 void limits_finish(struct limits *l);
 
 /* If it was ended by SIGKILL because its memory was used up, say that. */
@@ -76,7 +78,7 @@ void limits_explain(const struct limits *l, struct ending *ending);
 /* Add "limits" and "usage" to the report. */
 void limits_report(const struct limits *l, json_t *report);
 
-/* Close and free; after limits_finish() or instead of it. */
+/* Close and free; after limits_finish() or instead of it.  l->left stays. */
 void limits_close(struct limits *l);
 
 #endif
