@@ -23,6 +23,7 @@
 
 #define LEFTOVERS_NS (2 * NS_PER_S)
 #define STOP_MS	     2500 /* for init to end everything, before it is killed */
+#define GONE_MS	     5000 /* for init to be gone, once it ends or is killed */
 
 void host_wall_init(struct host_wall *w, const struct run_config *cfg,
 		    const struct wall_console *console)
@@ -306,23 +307,45 @@ void host_wall_stop(struct wall *wall)
 	order(w, INIT_ORDER_STOP, 0);
 }
 
+/*
+ * In a PID namespace init's end waits for every process that is in there, also for
+ * one that SIGKILL does not end, as it waits in the host's kernel for a disk or a file
+ * system that does not answer.  The command's status is not to wait for that: what
+ * stays behind is named.
+ */
+static void reap_init(struct host_wall *w)
+{
+	vm_process_reap_soon(&w->init, GONE_MS);
+	if (!w->init.running)
+		return;
+	vm_process_read_log(&w->init);
+	vm_process_unwatch(&w->init);
+	log_warn(
+		"the command's init (process %d) does not end: the host's disk or file system does "
+		"not answer it or a process of the command. It stays behind until that answers",
+		(int)w->init.c.pid);
+}
+
 void host_wall_release(struct wall *wall)
 {
 	struct host_wall *w = (struct host_wall *)wall;
 
-	if (!w->loop) /* it was never started */
+	if (!w->loop || w->released) /* never started, or released before */
 		return;
+	w->released = true;
 	loop_remove(w->loop, &w->messages);
 	/* It has said so: nothing is left, and it is about to exit. */
-	if (w->told && vm_process_reap(&w->init, true))
+	if (w->told) {
+		reap_init(w);
 		return;
+	}
 	/* Init ends what is left; with a PID namespace its own end does. */
 	if (w->init.running && !w->in.own_pids) {
 		host_wall_stop(wall);
 		vm_process_reap_soon(&w->init, STOP_MS);
 	}
 	vm_process_kill(&w->init);
-	vm_process_reap(&w->init, true);
+	reap_init(w);
 	/* It could not say that nothing is left. */
 	if (!w->in.own_pids && !descendants_end(LEFTOVERS_NS))
 		log_warn("processes are left that SIGKILL does not end");

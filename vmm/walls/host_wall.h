@@ -32,6 +32,7 @@ struct host_wall {
 	bool stopped; /* we asked for its end at once */
 	bool told;    /* by init: how the command ended, and that nothing is left */
 	bool ended;
+	bool released;
 };
 
 /* Fill what all such walls have in common; *console's fds are borrowed. */
