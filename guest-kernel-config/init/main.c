@@ -86,7 +86,9 @@ int main(void)
 	net_configure(&p);
 	net_write_resolv_conf(&p);
 	/* The terminal stays open until exec: closed, it would forget its size. */
-	if (p.image_init)
+	if (p.image_init) {
+		run_end_if_wanted(tty);
 		command_become_image_init(&p);
+	}
 	run_command(&p, tty);
 }

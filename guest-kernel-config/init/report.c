@@ -73,6 +73,11 @@ unsigned int report_wanted(void)
 	return has_exit_device() ? inl(BH_EXIT_PORT + 4) : BH_WANT_STOP;
 }
 
+bool report_stop_is_wanted(void)
+{
+	return has_exit_device() && inl(BH_EXIT_PORT + 4) == BH_WANT_STOP;
+}
+
 /*
  * The write ends the VM at once.  Where there is no such device (a foreign
  * monitor) the write is lost and the machine is switched off.

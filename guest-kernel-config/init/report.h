@@ -22,6 +22,9 @@ void report_phase(unsigned int phase);
  * to stop, where there is no exit device. */
 unsigned int report_wanted(void);
 
+/* Before the command has begun, when nothing else can be wanted: is this the end? */
+bool report_stop_is_wanted(void);
+
 /* A sentence about the end that follows. */
 void report_text(const char *text);
 

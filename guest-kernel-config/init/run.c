@@ -271,6 +271,12 @@ static void start_on_stream(struct run *run)
 		pump_end_input(&pump);
 }
 
+__attribute__((noreturn)) static void switch_off(int how)
+{
+	reboot(how);
+	fail("the machine does not switch off: %s", strerror(errno));
+}
+
 __attribute__((noreturn)) static void finish(struct run *run)
 {
 	const bool killed = WIFSIGNALED(run->status) && WTERMSIG(run->status) == SIGKILL;
@@ -282,10 +288,8 @@ __attribute__((noreturn)) static void finish(struct run *run)
 		pump_finish(run->pump);
 	console_drain(run->tty);
 	mounts_finish();
-	if (run->reboot) {
-		reboot(run->reboot);
-		fail("the machine does not switch off: %s", strerror(errno));
-	}
+	if (run->reboot)
+		switch_off(run->reboot);
 	if (out_of_memory) {
 		report_text(victim);
 		report_end(BH_EXIT_OUT_OF_MEMORY, 0);
@@ -295,12 +299,23 @@ __attribute__((noreturn)) static void finish(struct run *run)
 	report_end(BH_EXIT_EXITED, (unsigned int)WEXITSTATUS(run->status));
 }
 
+void run_end_if_wanted(int tty)
+{
+	if (!report_stop_is_wanted())
+		return;
+	note("asked to end before the command began");
+	console_drain(tty);
+	mounts_finish();
+	switch_off(RB_POWER_OFF);
+}
+
 void run_command(const struct params *p, int tty)
 {
 	struct run run = { .p = p, .tty = tty, .stage = RUNNING };
 
 	run.signals = open_signals();
 	power_open(&run.power);
+	run_end_if_wanted(tty); /* what comes from now on is in the device */
 	if (p->console == PARAMS_CONSOLE_STREAM)
 		start_on_stream(&run);
 	else

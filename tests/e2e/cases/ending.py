@@ -130,6 +130,22 @@ def sigterm_before_the_guest_is_up(t):
     ended_with(t, m.wait(15), 143, 'stopped', r'ended by Terminated')
 
 
+@case(table=[('for-a-command', ['sh', '-c', 'echo began; sleep 1000']), ('for-the-image-s-init', [])])
+def sigterm_while_init_mounts(t, command):
+    """Nobody has the power button's device open yet; a slow disk keeps it so."""
+    image = t.image('root.ext4')
+    m = t.start('--rootfs', t.rootfs, *REPORT, '--verbose', '--disk', f'{image},path=/data', '--disk-iops', '8', *command)
+    m.expect(rb'/dev/vda on /lower is erofs')
+    m.signal(signal.SIGTERM)
+    began = time.monotonic()
+    r = m.wait()
+    t.ended(r, 143, r'ended by Terminated')
+    t.check('at once', time.monotonic() - began < 5, time.monotonic() - began)
+    t.check('nothing began', b'began\n' not in r.out and b'init: asked to end' in r.out, r.out[-500:])
+    t.same('reason', t.report()['reason'], 'stopped')
+    check_ext4(t, image)
+
+
 @case()
 def sigint_is_passed_on(t):
     m = t.start_guest('trap "echo interrupted; exit 6" INT; echo up; while :; do sleep 0.1; done', *REPORT)
