@@ -3,6 +3,7 @@ what tests/walls/registry and tests/walls/shell start."""
 import argparse
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -20,6 +21,21 @@ class Fail(Exception):
 def check(what, got, want):
     if got != want:
         raise Fail(f'{what} is {str(got)[:300]!r}, not {str(want)[:300]!r}')
+
+
+def read_until(fd, text, limit=LIMIT):
+    got, end = b'', time.monotonic() + limit
+    while text not in got:
+        if not select.select([fd], [], [], max(0, end - time.monotonic()))[0]:
+            raise Fail(f'{text!r} does not come: {got[-300:]!r}')
+        try:
+            data = os.read(fd, 4096)
+        except OSError:
+            data = b''
+        if not data:
+            raise Fail(f'{text!r} has not come: {got[-300:]!r}')
+        got += data
+    return got
 
 
 class Place:

@@ -29,7 +29,7 @@ void host_wall_init(struct host_wall *w, const struct run_config *cfg,
 		    const struct wall_console *console)
 {
 	w->cfg = cfg;
-	w->sock = w->master = -1;
+	w->sock = w->master = w->keys = -1;
 	w->in = (struct own_init){
 		.cfg = cfg,
 		.sock = -1,
@@ -218,7 +218,8 @@ static int take_terminal(struct host_wall *w, struct err *e)
 	m.text[sizeof(m.text) - 1] = '\0';
 	if (w->master < 0)
 		return err_set(e, EIO, "%s", m.text);
-	if (fcntl(w->master, F_SETFL, O_NONBLOCK) < 0)
+	w->keys = fcntl(w->master, F_DUPFD_CLOEXEC, 3);
+	if (w->keys < 0 || fcntl(w->master, F_SETFL, O_NONBLOCK) < 0)
 		return err_errno(e, "set up the command's terminal");
 	return 0;
 }
@@ -262,9 +263,14 @@ int host_wall_start(struct wall *wall, struct loop *loop, const struct wall_even
 
 /* --- the rest --- */
 
-int host_wall_fd(const struct wall *wall)
+int host_wall_output_fd(const struct wall *wall)
 {
 	return ((const struct host_wall *)wall)->master;
+}
+
+int host_wall_input_fd(const struct wall *wall)
+{
+	return ((const struct host_wall *)wall)->keys;
 }
 
 bool host_wall_stream_input(const struct wall *wall)
@@ -370,5 +376,6 @@ void host_wall_close(struct host_wall *w)
 	close_fd(&w->sock);
 	close_fd(&w->in.sock);
 	close_fd(&w->master);
+	close_fd(&w->keys);
 	vm_process_close(&w->init);
 }

@@ -28,6 +28,7 @@ struct host_wall {
 	struct loop_source messages;
 	int sock;   /* our end */
 	int master; /* of the command's terminal, or -1 */
+	int keys;   /* the same again: epoll watches a descriptor once, for one direction here */
 	uint64_t ready, started;
 	bool stopped; /* we asked for its end at once */
 	bool told;    /* by init: how the command ended, and that nothing is left */
@@ -43,7 +44,8 @@ void host_wall_init(struct host_wall *w, const struct run_config *cfg,
  * freeing it is the wall's own. */
 int host_wall_start(struct wall *wall, struct loop *loop, const struct wall_events *events,
 		    const struct cgroup *group, struct err *e);
-int host_wall_fd(const struct wall *wall);
+int host_wall_output_fd(const struct wall *wall);
+int host_wall_input_fd(const struct wall *wall);
 bool host_wall_stream_input(const struct wall *wall);
 bool host_wall_signal(struct wall *wall, int signum);
 void host_wall_resize(struct wall *wall, unsigned int rows, unsigned int cols);
@@ -54,7 +56,7 @@ void host_wall_report(const struct wall *wall, json_t *report);
 
 /* All of them, in an initialiser; `begin` is host_wall_start() or calls it. */
 #define HOST_WALL_OPS(begin)                                                                       \
-	.start = begin, .output_fd = host_wall_fd, .input_fd = host_wall_fd,                       \
+	.start = begin, .output_fd = host_wall_output_fd, .input_fd = host_wall_input_fd,          \
 	.stream_input = host_wall_stream_input, .signal = host_wall_signal,                        \
 	.resize = host_wall_resize, .shut_down = host_wall_shut_down, .stop = host_wall_stop,      \
 	.release = host_wall_release, .report = host_wall_report
