@@ -1,10 +1,9 @@
 /*
  * root.c - see root.h.
  *
- * No path below the new root is resolved before the process is inside of it:
- * what the image's symbolic links say then leads nowhere else.  The old root
- * stays mounted beneath until the end, because the kernel mounts proc and
- * sysfs only for who can see another of them in full.
+ * No path below the new root is resolved before the process is inside of it and
+ * the old root is gone.  While that is stacked on the new one, "/.." is the host's:
+ * a symbolic link of the image would lead there.
  */
 #include "vmm/jail/root.h"
 
@@ -21,24 +20,17 @@
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/jail/image_mount.h"
+#include "vmm/jail/system_mounts.h"
 
 /* Where the layers are put together; every host has it, and what is mounted
  * over it is seen by nobody else. */
 #define STAGE "/tmp"
-
-#define NO_SETTING (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 static int mount_on(const char *type, const char *target, unsigned long flags, const char *options,
 		    struct err *e)
 {
 	if (mount(type, target, type, flags, options) == 0)
 		return 0;
-	if (errno == EPERM && strcmp(type, "proc") == 0)
-		return err_set(
-			e, EPERM,
-			"mount proc on %s: parts of this container's own are masked, and then "
-			"the kernel gives no other one",
-			target);
 	return err_errno(e, "mount %s on %s", type, target);
 }
 
@@ -198,27 +190,6 @@ static int mount_overlay(const struct jail_root *r, struct err *e)
 	return err_errno(e, "make an overlay of %s", r->path);
 }
 
-static const char *const devices[] = {
-	"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
-};
-
-/* The host's device files, as mounts that are nowhere yet.  Read-only, which
- * is about the file, not the device: root's id inside may be root's outside,
- * and chmod(2) would reach the host. */
-static int open_devices(int *ret_trees, struct err *e)
-{
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
-					       MOUNT_ATTR_NOEXEC };
-
-	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
-		ret_trees[i] = open_tree(AT_FDCWD, devices[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-		if (ret_trees[i] < 0 ||
-		    mount_setattr(ret_trees[i], "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-			return err_errno(e, "open %s", devices[i]);
-	}
-	return 0;
-}
-
 /* The directory itself.  What is mounted below it comes along where this process
  * may not leave it out: in a mount namespace that is a copy of another user's
  * it is locked. */
@@ -243,7 +214,7 @@ static int attach(int tree, struct err *e)
 	return 0;
 }
 
-/* Make the new root "/"; the old one is below it until leave_old_root(). */
+/* Make the new root "/"; the old one is on top of it until leave_old_root(). */
 static int pivot(const struct jail_root *r, int *ret_old, struct err *e)
 {
 	bool directory = r->rw && r->tree < 0, overlay = !r->rw && r->tree < 0;
@@ -272,148 +243,36 @@ static int leave_old_root(int old, struct err *e)
 	return 0;
 }
 
-static const struct {
-	const char *type, *target, *options;
-	unsigned long flags;
-	bool optional; /* what not every kernel has */
-} mounts[] = {
-	{ "proc", "/proc", NULL, NO_SETTING, false },
-	{ "sysfs", "/sys", NULL, NO_SETTING | MS_RDONLY, false },
-	{ "tmpfs", "/dev", "mode=755,size=64k", MS_NOSUID | MS_NOEXEC, false },
-	{ "tmpfs", "/dev/shm", "mode=1777", MS_NOSUID | MS_NODEV, false },
-	{ "mqueue", "/dev/mqueue", NULL, NO_SETTING, true },
-	{ "tmpfs", "/run", "mode=755", MS_NOSUID | MS_NODEV, false },
-	{ "tmpfs", "/tmp", "mode=1777", MS_NOSUID | MS_NODEV, false },
-};
-
-/* A sysfs that the caller has made instead of ours. */
-static int attach_sys(int sys, const char *target, struct err *e)
+/* Nothing of the host's is above the root, where ".." of some link would lead. */
+static int check_alone(struct err *e)
 {
-	if (move_mount(sys, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return err_errno(e, "attach sysfs on %s", target);
-	return 0;
-}
+	struct statx root, above;
 
-static int mount_system(const struct jail_root *root, bool ranges, struct err *e)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(mounts); i++) {
-		r = make_dir(mounts[i].target, e);
-		if (r == 0 && root->sys >= 0 && strcmp(mounts[i].type, "sysfs") == 0)
-			r = attach_sys(root->sys, mounts[i].target, e);
-		else if (r == 0)
-			r = mount_on(mounts[i].type, mounts[i].target, mounts[i].flags,
-				     mounts[i].options, e);
-		if (r == -ENODEV && mounts[i].optional)
-			r = 0;
-	}
-	if (r == 0)
-		r = make_dir("/dev/pts", e);
-	/* Group 5 is tty by convention: write(1) and wall(1) expect it. */
-	if (r == 0)
-		r = mount_on("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC,
-			     ranges ? "newinstance,ptmxmode=666,mode=620,gid=5"
-				    : "newinstance,ptmxmode=666,mode=620",
-			     e);
-	return r;
-}
-
-static int fill_dev(const int *trees, struct err *e)
-{
-	static const char *const links[][2] = {
-		{ "/proc/self/fd", "/dev/fd" },	      { "/proc/self/fd/0", "/dev/stdin" },
-		{ "/proc/self/fd/1", "/dev/stdout" }, { "/proc/self/fd/2", "/dev/stderr" },
-		{ "pts/ptmx", "/dev/ptmx" },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
-		int fd = open(devices[i], O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-
-		if (fd < 0)
-			return err_errno(e, "make %s", devices[i]);
-		close(fd);
-		if (move_mount(trees[i], "", AT_FDCWD, devices[i], MOVE_MOUNT_F_EMPTY_PATH) < 0)
-			return err_errno(e, "mount %s", devices[i]);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
-		if (symlink(links[i][0], links[i][1]) < 0)
-			return err_errno(e, "make %s", links[i][1]);
-	return 0;
-}
-
-/* config-linux.md of the OCI runtime spec, its example's lists, and what
- * container engines have added: the host's hardware and secrets. */
-static const char *const masked[] = {
-	"/proc/acpi",
-	"/proc/asound",
-	"/proc/interrupts",
-	"/proc/kcore",
-	"/proc/keys",
-	"/proc/latency_stats",
-	"/proc/sched_debug",
-	"/proc/scsi",
-	"/proc/timer_list",
-	"/proc/timer_stats",
-	"/sys/devices/virtual/powercap",
-	"/sys/firmware",
-};
-static const char *const read_only[] = {
-	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
-};
-
-static int mask_system(struct err *e)
-{
-	struct stat st;
-
-	for (size_t i = 0; i < ARRAY_SIZE(masked); i++) {
-		const char *path = masked[i];
-		int r;
-
-		if (stat(path, &st) < 0)
-			continue;
-		if (S_ISDIR(st.st_mode))
-			r = mount("tmpfs", path, "tmpfs", NO_SETTING | MS_RDONLY, "size=4k");
-		else
-			r = mount("/dev/null", path, NULL, MS_BIND, NULL);
-		if (r < 0)
-			return err_errno(e, "mask %s", path);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(read_only); i++) {
-		const char *path = read_only[i];
-
-		if (stat(path, &st) < 0)
-			continue;
-		if (mount(path, path, NULL, MS_BIND | MS_REC, NULL) < 0 ||
-		    mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | NO_SETTING, NULL) <
-			    0)
-			return err_errno(e, "make %s read-only", path);
-	}
+	if (statx(AT_FDCWD, "/", 0, STATX_MNT_ID, &root) < 0 ||
+	    statx(AT_FDCWD, "/..", 0, STATX_MNT_ID, &above) < 0)
+		return err_errno(e, "look at the new root");
+	if (root.stx_mnt_id != above.stx_mnt_id)
+		return err_set(e, EBUSY, "the old root is mounted over the new one still");
 	return 0;
 }
 
 int root_enter(const struct jail_root *r, bool ranges, struct err *e)
 {
-	int trees[ARRAY_SIZE(devices)];
+	struct system_mounts system;
 	int old = -1, ret;
 
-	for (size_t i = 0; i < ARRAY_SIZE(trees); i++)
-		trees[i] = -1;
 	umask(0);
-	ret = open_devices(trees, e);
+	ret = system_mounts_make(&system, r->sys, ranges, e);
 	if (ret == 0)
 		ret = pivot(r, &old, e);
 	if (ret == 0)
-		ret = mount_system(r, ranges, e);
-	if (ret == 0)
-		ret = fill_dev(trees, e);
-	if (ret == 0)
-		ret = mask_system(e);
-	if (ret == 0)
 		ret = leave_old_root(old, e);
-	umask(022);
-	for (size_t i = 0; i < ARRAY_SIZE(trees); i++)
-		close_fd(&trees[i]);
 	close_fd(&old);
+	if (ret == 0)
+		ret = system_mounts_attach(&system, !r->rw, e);
+	if (ret == 0)
+		ret = check_alone(e);
+	umask(022);
+	system_mounts_close(&system);
 	return ret;
 }
