@@ -446,8 +446,13 @@ static void page_escapes(void **state)
 	fill(&c);
 	strcpy(c.host.cpu, "<script>alert(1)</script>");
 	strcpy(c.wall[2].name, "\"><b>");
+	/* A quantity that has a chart of its own, and a claim. */
+	strcpy(c.row[0].workload, "start");
+	strcpy(c.row[0].quantity, "exit");
+	strcpy(c.row[0].unit, "<img/src=//x>");
 	text = written(&c, 'h');
 	assert_null(strstr(text, "<script"));
+	assert_null(strstr(text, "<img"));
 	assert_null(strstr(text, "\"><b>"));
 	assert_non_null(strstr(text, "&lt;script&gt;"));
 	assert_non_null(strstr(text, "</html>"));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmm/base/util.h"
+#include "vmm/compare/report_parts.h"
 
 struct claim {
 	const char *said, *wall, *workload, *quantity, *how;
@@ -53,6 +54,13 @@ static bool is_absolute(const struct claim *claim)
 	return strcmp(claim->workload, "start") == 0 || strcmp(claim->workload, "neighbour") == 0;
 }
 
+static void figure(const struct finding *f, const char *unit, FILE *out)
+{
+	fprintf(out, "%.4g ", f->median);
+	report_text(out, unit);
+	fprintf(out, " [%.4g, %.4g]", f->interval.low, f->interval.high);
+}
+
 void claims_write_html(const struct comparison *c, const struct analysis *a, FILE *out)
 {
 	if (c->command[0])
@@ -70,8 +78,7 @@ void claims_write_html(const struct comparison *c, const struct analysis *a, FIL
 		if (!f || !f->n)
 			fputs("not measured", out);
 		else if (is_absolute(&claims[i]))
-			fprintf(out, "%.4g %s [%.4g, %.4g]", f->median, unit, f->interval.low,
-				f->interval.high);
+			figure(f, unit, out);
 		else if (isnan(f->ratio))
 			fputs("nothing to compare with", out);
 		else

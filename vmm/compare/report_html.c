@@ -270,8 +270,8 @@ static void distribution(const struct comparison *c, size_t i, FILE *out)
 		return;
 	width = (CHART_WIDTH - LABEL_WIDTH - 20) / log(high / low);
 	element(out, "<figure><figcaption>Every run: ", row->quantity, ", ");
-	fprintf(out, "%s, from %.3g to %.3g on a logarithmic axis</figcaption>\n", row->unit, low,
-		high);
+	report_text(out, row->unit);
+	fprintf(out, ", from %.3g to %.3g on a logarithmic axis</figcaption>\n", low, high);
 	fprintf(out,
 		"<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Each run of each wall as a "
 		"mark; "
