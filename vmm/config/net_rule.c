@@ -35,8 +35,10 @@ static bool take_word(const char **at, char *out, size_t size)
 		n = strcspn(from, ":");
 		*at = from + n;
 	}
-	if (**at == ':')
-		++*at;
+	/* A colon with nothing behind it: what was to be there is missing, and
+	 * without it the rule would say more. */
+	if (**at == ':' && *++*at == '\0')
+		return false;
 	if (n == 0 || n >= size)
 		return false;
 	memcpy(out, from, n);
