@@ -19,4 +19,10 @@
  */
 int file_lock(int fd, bool write);
 
+/*
+ * open(2), which with O_EXCL claims a block device: what is mounted, or claimed by
+ * somebody else, is not opened (EBUSY).  Waits for it as file_lock() does.
+ */
+int file_open(const char *path, int flags);
+
 #endif

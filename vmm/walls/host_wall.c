@@ -327,8 +327,9 @@ static void reap_init(struct host_wall *w)
 	vm_process_read_log(&w->init);
 	vm_process_unwatch(&w->init);
 	log_warn(
-		"the command's init (process %d) does not end: the host's disk or file system does "
-		"not answer it or a process of the command. It stays behind until that answers",
+		"the command's init (process %d) does not end, probably because the host's disk or "
+		"file system does not answer a process of the command. It stays behind until that "
+		"ends, and what it has open stays locked",
 		(int)w->init.c.pid);
 }
 

@@ -77,13 +77,23 @@ int vm_disk_use(int fd, const struct vm_disk_request *rq, struct blk_params *ret
 int vm_disk_open(const struct vm_disk_request *rq, struct blk_params *ret, struct err *e)
 {
 	int flags = (rq->read_only ? O_RDONLY : O_RDWR) | (rq->direct ? O_DIRECT : 0) | O_CLOEXEC;
-	_cleanup_close_ int fd = open(rq->path, flags | O_NONBLOCK);
+	struct stat st;
+	_cleanup_close_ int fd = -1;
 	int r;
 
+	/* What is mounted, or claimed in another way, is not for a guest to write. */
+	if (!rq->read_only && stat(rq->path, &st) == 0 && S_ISBLK(st.st_mode))
+		flags |= O_EXCL;
+	fd = file_open(rq->path, flags | O_NONBLOCK);
 	/* O_NONBLOCK: a FIFO in its place is refused instead of waited for. */
 	if (fd < 0 && rq->direct && errno == EINVAL)
 		return err_set(e, EINVAL,
 			       "open disk %s: its file system has no O_DIRECT; leave direct=on out",
+			       rq->path);
+	if (fd < 0 && errno == EBUSY)
+		return err_set(e, EBUSY,
+			       "disk %s is in use: the host has it, or a part of it, mounted or "
+			       "claimed ('lsblk' tells)",
 			       rq->path);
 	if (fd < 0)
 		return err_errno(e, "open disk %s%s", rq->path,

@@ -220,6 +220,15 @@ def disk_block_device(t):
         # The file behind it has that when the device's last user has closed it.
         with open(loop, 'rb') as f:
             t.check('what was written', f.read(18) == b'on a block device\n')
+        # What the host has mounted is not written beneath it; to be read it may be.
+        t.host('mke2fs', '-q', '-t', 'ext4', loop)
+        there = os.path.join(t.dir, 'mounted')
+        os.mkdir(there)
+        t.host('mount', '-o', 'ro', loop, there)
+        t.ended(t.guest('true', '--disk', loop), 125, err=r'^bulkhead: disk /dev/loop\d+ is in use: the host has it[^\n]*\n$')
+        t.ended(t.guest('cat /sys/block/vdb/ro', '--disk', loop + ',ro'), 0, out=b'1\n')
+        t.host('umount', there)
+        t.ended(t.guest('true', '--disk', loop), 0)
     finally:
         t.host('losetup', '-d', loop)
 
