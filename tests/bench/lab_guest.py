@@ -174,10 +174,13 @@ def same_programs(out):
         with open(path, "rb") as f:
             digest.update(f.read())
     path = out + "/results-of"
-    if os.environ.get("BENCH_KEEP") and os.path.exists(path):
-        with open(path, encoding="ascii") as f:
-            if f.read() != digest.hexdigest():
-                sys.exit(f"bench: BENCH_KEEP: the results in {out} are of another bulkhead or guest kernel")
+    if os.environ.get("BENCH_KEEP") and os.path.exists(out + "/results"):
+        known = ""
+        if os.path.exists(path):
+            with open(path, encoding="ascii") as f:
+                known = f.read()
+        if known != digest.hexdigest():
+            sys.exit(f"bench: BENCH_KEEP: the results in {out} are of another bulkhead or guest kernel")
     with open(path, "w", encoding="ascii") as f:
         f.write(digest.hexdigest())
 

@@ -419,6 +419,8 @@ static void full_tap_delays_sending(void **state)
 		mock_add(d, &buf, 1);
 	atomic_store(&rewatched, 0);
 	front_kick(&t->f, TX);
+	for (int i = 0; i < 5000 && atomic_load(&rewatched) == 0; i++)
+		usleep(1000);
 	usleep(20000);
 	assert_true(d->used->idx < sent);		/* held up */
 	assert_in_range(atomic_load(&rewatched), 1, 3); /* and not all the time */

@@ -116,20 +116,21 @@ int control_start(struct control *c, struct loop *loop, int fd, const struct con
 	return loop_add(loop, &c->listener, fd, EPOLLIN);
 }
 
-void control_serve_one(struct control *c)
+bool control_serve_one(struct control *c)
 {
 	struct control_peer p = { .control = c };
 	struct pollfd pfd = { .events = POLLIN };
 
 	if (!c->loop)
-		return;
+		return false;
 	p.source.fd = accept4(c->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (p.source.fd < 0)
-		return;
+		return false;
 	pfd.fd = p.source.fd;
 	if (may_ask(c, pfd.fd) && poll(&pfd, 1, ASKER_MS) > 0)
 		on_peer(&p, POLLIN);
 	close_fd(&p.source.fd);
+	return true;
 }
 
 void control_stop(struct control *c)

@@ -52,9 +52,9 @@ int control_start(struct control *c, struct loop *loop, int fd, const struct con
 
 /*
  * Take one connection that waits, if there is one, and answer it, for a supervisor whose
- * loop is over.  Who asks is waited for half a second.
+ * loop is over.  Who asks is waited for half a second.  False: none was to be had.
  */
-void control_serve_one(struct control *c);
+bool control_serve_one(struct control *c);
 
 /* Harmless if it was not started. */
 void control_stop(struct control *c);

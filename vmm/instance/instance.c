@@ -674,15 +674,19 @@ static void release(struct instance *in)
 	close_fd(&in->null_fd);
 }
 
-/* A signal or `bulkhead stop`, while the loop does not run any more. */
-static bool is_abandoned(struct instance *in)
+/* A signal or `bulkhead stop`, while the loop does not run any more.  others[1], the
+ * control socket, is given up when nobody can be taken from it. */
+static bool is_abandoned(struct instance *in, int others[2])
 {
 	struct signalfd_siginfo si;
+	bool signalled = false;
 
-	while (!in->abandoned && read(in->signal_fd, &si, sizeof(si)) == sizeof(si))
+	while (!in->abandoned && read(in->signal_fd, &si, sizeof(si)) == sizeof(si)) {
+		signalled = true;
 		in->abandoned = si.ssi_signo != SIGWINCH;
-	if (!in->abandoned)
-		control_serve_one(&in->control);
+	}
+	if (!signalled && !control_serve_one(&in->control))
+		others[1] = -1;
 	return in->abandoned;
 }
 
@@ -690,12 +694,12 @@ static bool is_abandoned(struct instance *in)
 static void pass_on_the_rest(struct instance *in)
 {
 	uint64_t deadline = in->forced.reason != ENDING_NONE ? now_ns() + OUTPUT_NS : 0;
-	const int others[] = { in->signal_fd, in->registration.control_fd };
+	int others[] = { in->signal_fd, in->registration.control_fd };
 	enum relay_rest rest;
 
 	do
 		rest = relay_finish(&in->relay, deadline, others);
-	while (rest == RELAY_INTERRUPTED && !is_abandoned(in));
+	while (rest == RELAY_INTERRUPTED && !is_abandoned(in, others));
 	if (rest != RELAY_TAKEN)
 		log_warn("the last of the console's output was not taken by its reader");
 }

@@ -404,7 +404,11 @@ static enum relay_rest wait_for_sink(const struct relay *r, uint64_t deadline_ns
 	n = poll(pfd, 3, ms);
 	if (n <= 0)
 		return n < 0 && errno == EINTR ? RELAY_TAKEN : RELAY_LATE;
-	return (pfd[1].revents | pfd[2].revents) & POLLIN ? RELAY_INTERRUPTED : RELAY_TAKEN;
+	/* The first of them is looked at before the sink, the second after it: who
+	 * cannot take what is there must not keep the output from a sink with room. */
+	if (pfd[1].revents & POLLIN)
+		return RELAY_INTERRUPTED;
+	return pfd[0].revents || !(pfd[2].revents & POLLIN) ? RELAY_TAKEN : RELAY_INTERRUPTED;
 }
 
 enum relay_rest relay_finish(struct relay *r, uint64_t deadline_ns, const int others[2])

@@ -69,7 +69,8 @@ bool relay_send_signal(struct relay *r, int signum);
 /*
  * The wall is gone: pass on what it has left, waiting for the user's side until
  * `deadline_ns` (of now_ns(); 0: as long as it takes) or until one of `others`
- * (-1: none) can be read, after which it may be called again.
+ * (-1: none) can be read, the second only while the user's side takes nothing.
+ * After that it may be called again.
  */
 enum relay_rest { RELAY_TAKEN, RELAY_LATE, RELAY_INTERRUPTED };
 enum relay_rest relay_finish(struct relay *r, uint64_t deadline_ns, const int others[2]);

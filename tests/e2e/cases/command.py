@@ -114,7 +114,7 @@ def monitor_and_devices_are_confined(t):
     t.ended(m.wait(), 0, out=b'up\n')
 
 
-@case()
+@case(root=True)
 def device_alone_is_confined(t):
     """`bulkhead device`, as one of a machine's own devices, while it serves."""
     socket = t.dir + '/rng.sock'

@@ -88,7 +88,7 @@ static const struct rule device[] = {
 	ALLOW(sendmsg, "vhost-user replies"),
 	ALLOW(ppoll, "deadlines of the socket"),
 	ALLOW(epoll_pwait, "wait for kicks, the socket and the device's own fds"),
-	ALLOW(epoll_ctl, "kick fds come and go"),
+	ALLOW(epoll_ctl, "kick fds come and go; a full tap is looked at once more"),
 	ALLOW(fstat, "sizes of memory-table files are checked before mapping"),
 	ALLOW_EQUAL(madvise, 2, MADV_HUGEPAGE, "a memory table in huge pages"),
 	ALLOW_SHARED_MEMORY("a memory table, the in-flight record; nothing else"),
