@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "vmm/base/util.h"
+#include "vmm/image/key.h"
 #include "vmm/image/remove.h"
 #include "vmm/image/unpack.h"
 
@@ -306,17 +307,27 @@ static void test_remove_tree(void **state)
 	assert_int_equal(remove_tree(AT_FDCWD, in(p, "kept")), -ENOTDIR);
 }
 
+/* Times in whole seconds: a change within the same one would not show. */
+static void coarse_times_are_waited_for(void **state)
+{
+	struct timespec newest, now;
+
+	(void)state;
+	clock_gettime(CLOCK_REALTIME, &newest);
+	newest.tv_nsec = 0;
+	key_settle(&newest);
+	clock_gettime(CLOCK_REALTIME, &now);
+	assert_true(now.tv_sec - newest.tv_sec >= 2);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_what_the_program_may),
-		TEST(test_what_it_says),
-		TEST(test_refused),
-		TEST(test_changed_meanwhile),
-		TEST(test_pending_signal_ends_it),
-		TEST(test_those_used_last_stay),
-		TEST(test_remove_tree),
+		TEST(coarse_times_are_waited_for), TEST(test_what_the_program_may),
+		TEST(test_what_it_says),	   TEST(test_refused),
+		TEST(test_changed_meanwhile),	   TEST(test_pending_signal_ends_it),
+		TEST(test_those_used_last_stay),   TEST(test_remove_tree),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,8 +15,8 @@ void key_make(uint32_t format, const void *data, size_t len, char out[KEY_SIZE])
 
 /*
  * Wait until `newest`, the latest change of what is about to be read, is older
- * than a step of file times (one timer tick on older kernels): from then on
- * every further change shows.
+ * than a step of file times (one timer tick on older kernels; two seconds where
+ * it is a whole second): from then on every further change shows.
  */
 void key_settle(const struct timespec *newest);
 

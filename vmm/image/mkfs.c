@@ -16,6 +16,7 @@
 #include "vmm/image/program.h"
 
 #define PROGRAM "mkfs.erofs"
+#define IMAGE	"/proc/self/fd/3" /* program.h: image_fd */
 
 char *mkfs_below(const char *path)
 {
@@ -65,7 +66,7 @@ static void args_add(struct args *a, const char *front, const char *text)
 	v[a->n] = NULL;
 }
 
-static void args_fill(struct args *a, char *const *excluded, size_t nexcluded, const char *image)
+static void args_fill(struct args *a, char *const *excluded, size_t nexcluded)
 {
 	args_add(a, PROGRAM, "");
 	args_add(a, "--quiet", "");
@@ -75,7 +76,7 @@ static void args_fill(struct args *a, char *const *excluded, size_t nexcluded, c
 
 		args_add(a, "--exclude-regex=", below);
 	}
-	args_add(a, "", image);
+	args_add(a, "", IMAGE);
 	args_add(a, "", ".");
 }
 
@@ -105,8 +106,7 @@ static int judge(int status, const char *output, struct err *e)
 		       line[0] ? line : "it did not say why");
 }
 
-int mkfs_erofs(int dir_fd, char *const *excluded, size_t nexcluded, const char *image,
-	       struct err *e)
+int mkfs_erofs(int dir_fd, char *const *excluded, size_t nexcluded, int image_fd, struct err *e)
 {
 	const struct program p = {
 		.name = PROGRAM,
@@ -114,6 +114,7 @@ int mkfs_erofs(int dir_fd, char *const *excluded, size_t nexcluded, const char *
 		.package = "erofs-utils",
 		.working = "packing the directory; it is done once, until something in it changes",
 		.dir_fd = dir_fd,
+		.image_fd = image_fd,
 	};
 	char path[PATH_MAX], output[PROGRAM_OUTPUT_MAX];
 	_cleanup_args_ struct args args = { 0 };
@@ -122,10 +123,10 @@ int mkfs_erofs(int dir_fd, char *const *excluded, size_t nexcluded, const char *
 	r = program_find(&p, path, e);
 	if (r < 0)
 		return r;
-	args_fill(&args, excluded, nexcluded, image);
+	args_fill(&args, excluded, nexcluded);
 	if (args.failed)
 		return err_set(e, ENOMEM, "out of memory");
-	log_info("run %s for %s, %zu places left out", path, image, nexcluded);
+	log_info("run %s, %zu places left out", path, nexcluded);
 	r = program_run(&p, path, args.v, output, &status, e);
 	return r < 0 ? r : judge(status, output, e);
 }

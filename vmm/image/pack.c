@@ -35,19 +35,14 @@ struct pack {
 };
 
 /* mkfs.erofs into KEY.tmp, and a second look at the tree. */
-static int fill(struct pack *p, struct err *e)
+static int fill(struct pack *p, int image_fd, struct err *e)
 {
-	_cleanup_free_ char *image = NULL;
 	struct tree after;
 	char shown[160];
 	int r;
 
-	if (asprintf(&image, "%s/%s.tmp", p->cache.path, p->key) < 0) {
-		image = NULL;
-		return err_set(e, ENOMEM, "out of memory");
-	}
 	key_settle(&p->tree.newest);
-	r = mkfs_erofs(p->dir_fd, p->tree.excluded, p->tree.nexcluded, image, e);
+	r = mkfs_erofs(p->dir_fd, p->tree.excluded, p->tree.nexcluded, image_fd, e);
 	if (r < 0)
 		return r;
 	r = tree_scan(p->dir_fd, &p->cache_stat, &after, e);
@@ -71,7 +66,7 @@ static int make(struct pack *p, struct err *e)
 		return 0;
 	if (r < 0)
 		return r;
-	r = fill(p, e);
+	r = fill(p, fd, e);
 	if (r == 0)
 		r = cache_publish(&p->cache, p->key, fd, e);
 	if (r < 0) {
