@@ -61,6 +61,9 @@ static int show(int argc, char **argv, const struct compare_request *q, struct e
 
 	if (argc < 2 || argc > 3)
 		return err_set(e, EINVAL, "show takes one report, or two");
+	if (argc == 3 && q->html)
+		return err_set(e, EINVAL,
+			       "--html is for one report; show prints what two differ in");
 	comparison_init(&one);
 	comparison_init(&other);
 	r = report_read_json(argv[1], &one, e);

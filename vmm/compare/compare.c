@@ -322,8 +322,13 @@ static int run_and_keep(struct campaign *k, const struct work *w, size_t wall, s
 	size_t n = 0;
 	int r;
 
-	if (w->crowd >= 0)
-		return run_crowd(k, w, wall, e);
+	if (w->crowd >= 0) {
+		r = run_crowd(k, w, wall, e);
+		if (r == 0 || r == -ENOTRECOVERABLE)
+			return r;
+		note_failure(k, w, wall, e->text); /* that many may be too many: a row less */
+		return 0;
+	}
 	if (w->quota)
 		quota_end_kills(QUOTA_END_COUNTERS, &kills);
 	r = run_once(k, w, wall, e);

@@ -114,6 +114,8 @@ int crowd_measure(int signal_fd, const struct wall_command *commands, size_t n, 
 		pause_for(SETTLE_NS);
 		*ret_bytes = memory_of_descendants(getpid(), &hidden);
 	}
+	if (r == 0 && crowd.failed && !crowd.interrupted)
+		r = err_set(e, EIO, "%zu of %zu instances at once did not begin", crowd.waiting, n);
 	end_all(&crowd);
 	if (hidden)
 		*ret_bytes = 0;

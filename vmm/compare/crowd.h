@@ -17,10 +17,9 @@
  * Start the n commands, n <= CROWD_MAX, wait until each has written something,
  * look at the memory of all that belongs to them, and end them with SIGTERM.
  * The caller is who measure_begin() was called by; `signal_fd` is what it
- * returned.  *ret_bytes is 0 when nothing can be said: an instance did not come
- * up within limit_ns, or this user may not look at all of it.
- * *ret_interrupted: a signal came.  0; -errno and *e when one could not be
- * started.  Nothing is left in any case.
+ * returned.  *ret_bytes is 0 when nothing can be said: this user may not look at
+ * all of it.  *ret_interrupted: a signal came.  0; -errno and *e when one could not
+ * be started or did not come up within limit_ns.  Nothing is left in any case.
  */
 int crowd_measure(int signal_fd, const struct wall_command *commands, size_t n, uint64_t limit_ns,
 		  uint64_t *ret_bytes, bool *ret_interrupted, struct err *e);
