@@ -305,6 +305,14 @@ def limits_with_control_groups_2(t, user):
 
 
 @case(limit=400, root=True)
+def images_with_hostile_links(t):
+    """The contract's rows about them, on this host's kernel."""
+    out = t.host('env', f'BULKHEAD={t.bulkhead}', f'{TREE}/tests/walls/contract', '-w', 'process', '-u', 'root',
+                 'link-to-the-host', 'links-below-each-other', 'sys-elsewhere', check=False)
+    t.check('the rows', ', 0 failed' in out and ' 0 passed' not in out, out)
+
+
+@case(limit=400, root=True)
 def attempts_without_a_wall(t):
     """Every attempt, as root and with nothing in between: all of them reach the
     host, and it is unchanged afterwards."""
