@@ -57,8 +57,8 @@ class Machine:
         if "up" in console(self.command(kernel, "1")):
             return None
         lines = [line for line in console(self.command(kernel, "7")) if line.strip()]
-        panic = [line for line in lines if "panic" in line.lower()]
-        return (panic or lines)[-1] if lines else "nothing"
+        panic = [line for line in lines if "kernel panic" in line.lower()]
+        return (panic[:1] or lines[-1:] or ["nothing"])[0]
 
     def first_line(self, kernel):
         run = sh(*self.chroot, self.launch, self.cgroup.path, "60000", *self.command(kernel, "1"))
