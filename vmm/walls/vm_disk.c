@@ -22,11 +22,7 @@ static int lock(int fd, const struct vm_disk_request *rq, struct err *e)
 			       "disk %s is in use: another machine %s it ('lslocks' tells which "
 			       "process)",
 			       rq->path, rq->read_only ? "writes to" : "uses");
-	if (r < 0) {
-		errno = -r;
-		return err_errno(e, "lock disk %s", rq->path);
-	}
-	return 0;
+	return r < 0 ? err_code(e, r, "lock disk %s", rq->path) : 0;
 }
 
 static int measure(int fd, const struct vm_disk_request *rq, struct blk_params *ret, struct err *e)
