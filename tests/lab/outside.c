@@ -2,7 +2,7 @@
  * outside: the lab's half on this machine.
  *
  *	outside --setup FILE --how FILE --log FILE [--timeout SECONDS]
- *		[--tty] [--stdin] -- QEMU ARG...
+ *		[--up SECONDS] [--tty] [--stdin] -- QEMU ARG...
  *
  * Starts QEMU with one end of a socket pair as descriptor 3 (the wire), sends
  * the set-up, relays the command's output to standard output and error, and
@@ -10,7 +10,9 @@
  * asks for it. How it ended goes to the --how file as one word: "status",
  * "timeout", "lost" (QEMU ended without a status), "escape" (Ctrl-A X),
  * "signal" or "error" with a sentence. With "status" the exit status is the
- * command's.
+ * command's. A start that hangs before the command runs is given up after --up
+ * seconds and made anew (README.md, "Hangs and their cures"), with a line on
+ * standard error.
  *
  * The --setup file holds records that end with NUL: one character, the frame's
  * type, and the payload (wire.h).
@@ -40,13 +42,15 @@
 #define QEMU_WIRE_FD 3
 #define ESCAPE	     0x01 /* Ctrl-A */
 #define DUMP_SECONDS 4	  /* for the emulated host to print its tasks */
-#define UP_SECONDS   180  /* for the emulated host to start the command */
+#define UP_SECONDS   60	  /* for the emulated host to start the command, the first time */
+#define TRIES	     3	  /* each with as much time again: the machine may only be busy */
 
 struct session {
 	const char *setup;
 	const char *how_path;
 	const char *log;
 	long timeout; /* of the command, 0: none */
+	long up;      /* see UP_SECONDS */
 	bool tty;
 	bool feed; /* relay standard input */
 	char **qemu;
@@ -56,6 +60,7 @@ struct session {
 	pid_t pid;
 	bool escaped; /* the last key was Ctrl-A */
 	bool started; /* the command runs */
+	int tries;    /* to come so far */
 	bool dumping;
 	int64_t deadline; /* in milliseconds, 0: none */
 	struct termios saved;
@@ -333,6 +338,28 @@ static void take_signal(struct session *s)
 		finish_word(s, 128 + (int)info.ssi_signo, "signal");
 }
 
+/* A new emulated host, with nothing of the one before. */
+static void begin(struct session *s)
+{
+	s->tries++;
+	s->out.used = 0;
+	s->in.used = s->in.next = 0;
+	start_qemu(s);
+	s->deadline = now_ms() + s->up * s->tries * 1000;
+	send_setup(s);
+}
+
+/* Nothing of the command has run, so nothing is done twice. */
+static void begin_anew(struct session *s)
+{
+	kill(s->pid, SIGKILL);
+	waitpid(s->pid, NULL, 0);
+	close(s->wire);
+	fprintf(stderr, "lab: the emulated host did not come up in %ld s; starting it anew\r\n",
+		s->up * s->tries);
+	begin(s);
+}
+
 /*
  * The time is up: first the emulated host is asked to print what its tasks
  * do, then it is ended.
@@ -341,6 +368,10 @@ static void time_is_up(struct session *s)
 {
 	if (s->dumping)
 		finish_word(s, 124, "timeout");
+	if (!s->started && s->tries < TRIES) {
+		begin_anew(s);
+		return;
+	}
 	if (!s->started)
 		finish_word(s, 125, "error the emulated host did not come up");
 	s->dumping = true;
@@ -351,7 +382,7 @@ static void time_is_up(struct session *s)
 static void loop(struct session *s)
 {
 	struct pollfd fds[3] = {
-		{ .fd = s->wire, .events = POLLIN },
+		{ .events = POLLIN },
 		{ .fd = s->signals, .events = POLLIN },
 		{ .fd = STDIN_FILENO, .events = POLLIN },
 	};
@@ -363,9 +394,14 @@ static void loop(struct session *s)
 
 		if (s->deadline > 0)
 			wait = left < 0 ? 0 : left > 3600000 ? 3600000 : (int)left;
+		fds[0].fd = s->wire;
 		fds[0].events = s->out.used > 0 ? POLLIN | POLLOUT : POLLIN;
-		/* One chunk of input at a time waits here, no more. */
-		feed = s->feed && s->out.used < WIRE_FRAME_MAX;
+		/*
+		 * One chunk of input at a time waits here, no more, and none for
+		 * an emulated host that may not come up. Keys are looked at always:
+		 * they may be the escape.
+		 */
+		feed = s->feed && (s->started || s->tty) && s->out.used < WIRE_FRAME_MAX;
 		if (poll(fds, feed ? 3 : 2, wait) < 0 && errno != EINTR)
 			fail(s, "poll", errno);
 		if (s->deadline > 0 && now_ms() >= s->deadline)
@@ -389,6 +425,7 @@ static void parse(struct session *s, int argc, char **argv)
 		{ "how", required_argument, NULL, 'h' },
 		{ "log", required_argument, NULL, 'l' },
 		{ "timeout", required_argument, NULL, 't' },
+		{ "up", required_argument, NULL, 'u' },
 		{ "tty", no_argument, NULL, 'y' },
 		{ "stdin", no_argument, NULL, 'i' },
 		{ 0 },
@@ -409,6 +446,9 @@ static void parse(struct session *s, int argc, char **argv)
 		case 't':
 			s->timeout = atol(optarg);
 			break;
+		case 'u':
+			s->up = atol(optarg);
+			break;
 		case 'y':
 			s->tty = s->feed = true;
 			break;
@@ -428,7 +468,7 @@ static void parse(struct session *s, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static struct session s;
+	static struct session s = { .up = UP_SECONDS };
 	sigset_t set;
 
 	parse(&s, argc, argv);
@@ -444,9 +484,7 @@ int main(int argc, char **argv)
 	s.signals = signalfd(-1, &set, SFD_CLOEXEC);
 	if (s.signals < 0)
 		fail(&s, "signalfd", errno);
-	start_qemu(&s);
 	make_raw(&s);
-	s.deadline = now_ms() + UP_SECONDS * 1000;
-	send_setup(&s);
+	begin(&s);
 	loop(&s);
 }
