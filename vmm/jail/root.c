@@ -48,9 +48,10 @@ static int make_stage(struct err *e)
 					    STAGE "/root" };
 	int r = 0;
 
-	/* Nothing that is mounted from here on is to reach the host. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return err_errno(e, "make the mounts private");
+	/* Nothing that is mounted from here on is to reach the host; what the host
+	 * unmounts is to go here too, or its disk stays busy. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return err_errno(e, "make the mounts ours");
 	r = mount_on("tmpfs", STAGE, MS_NOSUID | MS_NODEV, "mode=755", e);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(dirs); i++)
 		r = make_dir(dirs[i], e);
@@ -207,8 +208,8 @@ static int own_tree(const struct jail_root *r, struct err *e)
 
 static int attach(int tree, struct err *e)
 {
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return err_errno(e, "make the mounts private");
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return err_errno(e, "make the mounts ours");
 	if (move_mount(tree, "", AT_FDCWD, STAGE, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_errno(e, "attach the root");
 	return 0;
