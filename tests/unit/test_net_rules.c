@@ -168,7 +168,11 @@ static void test_bridge_family(void **state)
 		"iifname \"bhdeadbeef.0\" ip6 saddr fd00::2 goto from",
 		"oifname \"bhdeadbeef.0\" ip6 daddr fd00::2 goto to",
 		"ether type ip6 ip6 saddr fd00::2 accept",
-		"ip6 saddr { ::, fe80::/10 } icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert",
+		"icmpv6 type nd-neighbor-advert @th,64,128 != 0xfd000000000000000000000000000002 "
+		"@th,64,128 != 0xfe8000000000000000ab03fffe040506 counter name \"spoofed\" drop",
+		"ip6 saddr fe80::ab:3ff:fe04:506 icmpv6 type { nd-neighbor-solicit, ",
+		"ip6 saddr :: icmpv6 type nd-neighbor-solicit @th,64,128 { "
+		"0xfd000000000000000000000000000002, 0xfe8000000000000000ab03fffe040506 } accept",
 		"ip6 saddr { ::, fe80::/10 } drop",
 		"add rule bridge bulkhead_deadbeef out ip6 daddr fd00::/64 tcp dport 80-80",
 		"add rule bridge bulkhead_deadbeef end counter drop",
@@ -178,7 +182,7 @@ static void test_bridge_family(void **state)
 	struct err e;
 
 	(void)state;
-	configure(&cfg, "bridge=br0,ip=fd00::2/64");
+	configure(&cfg, "bridge=br0,ip=fd00::2/64,mac=02:ab:03:04:05:06");
 	assert_int_equal(run_config_set(&cfg, RUN_SET_ALLOW, "tcp:[fd00::/64]:80", NULL), 0);
 	assert_int_equal(tables_format(text, sizeof(text), &cfg, TABLES_BRIDGE, &e), 0);
 	check_has(text, wanted, ARRAY_SIZE(wanted));

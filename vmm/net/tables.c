@@ -1,6 +1,7 @@
 /* tables.c - see tables.h; nft(8). */
 #include "vmm/net/tables.h"
 
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -102,6 +103,63 @@ static void add_dispatch(struct text *t, const struct net_config *n, enum tables
 		    (int)strcspn(n->ip, "/"), n->ip, from ? "from" : "to");
 }
 
+static void add_ipv4(struct text *t, const struct net_config *n, int len)
+{
+	add(t,
+	    "ether type ip ip saddr %.*s accept\n"
+	    "ether type arp arp saddr ether %02x:%02x:%02x:%02x:%02x:%02x arp saddr ip { "
+	    "%.*s, 0.0.0.0 } accept\n"
+	    "ether type ip6 drop\n",
+	    len, n->ip, n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5], len,
+	    n->ip);
+}
+
+/* The link-local address that goes with the MAC address, RFC 4291, appendix A. */
+static void link_local(struct in6_addr *out, const unsigned char mac[6])
+{
+	*out = (struct in6_addr){ .s6_addr = { 0xfe, 0x80, [8] = mac[0] ^ 2, mac[1], mac[2], 0xff,
+					       0xfe, mac[3], mac[4], mac[5] } };
+}
+
+/* As nft's raw payload takes a number. */
+static void format_hex(char out[2 + 32 + 1], const struct in6_addr *a)
+{
+	char *at = out + snprintf(out, 3, "0x");
+
+	for (size_t i = 0; i < sizeof(a->s6_addr); i++)
+		at += snprintf(at, 3, "%02x", a->s6_addr[i]);
+}
+
+/* Who has which address is told in three ways, RFC 4861, 7.2.3 to 7.2.5, and RFC
+ * 4862, 5.4.3: an advertisement's target, a solicitation's source, and the target of
+ * one without a source, whose address nobody else takes then.  The target comes
+ * behind 8 bytes; nft 1.0.6 and before have no name for it. */
+#define ND_TARGET "@th,64,128"
+
+static void add_ipv6(struct text *t, const struct net_config *n, int len)
+{
+	char ip[INET6_ADDRSTRLEN], local_ip[INET6_ADDRSTRLEN] = "", own[35], local[35];
+	struct in6_addr a = { 0 };
+
+	snprintf(ip, sizeof(ip), "%.*s", len, n->ip);
+	inet_pton(AF_INET6, ip, &a);
+	format_hex(own, &a);
+	link_local(&a, n->mac);
+	inet_ntop(AF_INET6, &a, local_ip, sizeof(local_ip));
+	format_hex(local, &a);
+	add(t,
+	    "icmpv6 type nd-neighbor-advert " ND_TARGET " != %s " ND_TARGET " != %s "
+	    "counter name \"spoofed\" drop\n"
+	    "ether type ip6 ip6 saddr %s accept\n"
+	    "ether type ip6 ip6 saddr %s icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } "
+	    "accept\n"
+	    "ether type ip6 ip6 saddr :: icmpv6 type nd-neighbor-solicit " ND_TARGET
+	    " { %s, %s } accept\n"
+	    "ether type ip6 ip6 saddr { ::, fe80::/10 } drop\n"
+	    "ether type { ip, arp } drop\n",
+	    own, local, ip, local_ip, own, local);
+}
+
 /* Frames that this port may send.  The chain goes with the port, what it has
  * counted stays in the table.  What a stack sends on its own account in the
  * other family, or from a link-local address, is dropped and not counted: it is
@@ -120,21 +178,9 @@ static void add_port(struct text *t, const struct net_config *n, size_t index)
 	if (!n->ip[0])
 		add(t, "ether type { ip, ip6, arp } accept\n");
 	else if (strchr(n->ip, ':'))
-		add(t,
-		    "ether type ip6 ip6 saddr %.*s accept\n"
-		    "ether type ip6 ip6 saddr { ::, fe80::/10 } icmpv6 type { "
-		    "nd-neighbor-solicit, nd-neighbor-advert } accept\n"
-		    "ether type ip6 ip6 saddr { ::, fe80::/10 } drop\n"
-		    "ether type { ip, arp } drop\n",
-		    len, n->ip);
+		add_ipv6(t, n, len);
 	else
-		add(t,
-		    "ether type ip ip saddr %.*s accept\n"
-		    "ether type arp arp saddr ether %02x:%02x:%02x:%02x:%02x:%02x arp saddr ip { "
-		    "%.*s, 0.0.0.0 } accept\n"
-		    "ether type ip6 drop\n",
-		    len, n->ip, n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5],
-		    len, n->ip);
+		add_ipv4(t, n, len);
 	add(t, "counter name \"spoofed\" drop\n}\n");
 	if (!n->ip[0])
 		return;
