@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
 
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
@@ -66,11 +67,14 @@ static void args_add(struct args *a, const char *front, const char *text)
 	v[a->n] = NULL;
 }
 
-static void args_fill(struct args *a, char *const *excluded, size_t nexcluded)
+static void args_fill(struct args *a, int dir_fd, char *const *excluded, size_t nexcluded)
 {
 	args_add(a, PROGRAM, "");
 	args_add(a, "--quiet", "");
 	args_add(a, "-d1", ""); /* errors only */
+	/* It takes it for an error that there are none (a squashfs without them). */
+	if (flistxattr(dir_fd, NULL, 0) < 0 && errno == EOPNOTSUPP)
+		args_add(a, "-x-1", "");
 	for (size_t i = 0; i < nexcluded; i++) {
 		_cleanup_free_ char *below = mkfs_below(excluded[i]);
 
@@ -123,7 +127,7 @@ int mkfs_erofs(int dir_fd, char *const *excluded, size_t nexcluded, int image_fd
 	r = program_find(&p, path, e);
 	if (r < 0)
 		return r;
-	args_fill(&args, excluded, nexcluded);
+	args_fill(&args, dir_fd, excluded, nexcluded);
 	if (args.failed)
 		return err_set(e, ENOMEM, "out of memory");
 	log_info("run %s, %zu places left out", path, nexcluded);
