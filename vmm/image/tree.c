@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "vmm/base/util.h"
+#include "vmm/image/content.h"
 #include "vmm/image/pending.h"
 
 #define DEPTH_MAX    256  /* levels: each holds a descriptor */
@@ -19,6 +20,7 @@ struct scan {
 	struct tree *tree;
 	struct sha256 hash;
 	dev_t device;
+	bool content; /* of the files, too */
 	const struct stat *skip;
 	char path[PATH_MAX]; /* of the entry, relative; "" for the root */
 	size_t path_len;
@@ -192,6 +194,7 @@ static int scan_subdir(struct scan *s, int parent, const char *name, const struc
 static int scan_entry(struct scan *s, int parent, const char *name, unsigned int depth)
 {
 	struct stat st;
+	int r;
 
 	if (s->tree->entries % LOOK_UP == 0 && end_is_pending())
 		return err_set(s->e, EINTR, "interrupted");
@@ -203,7 +206,13 @@ static int scan_entry(struct scan *s, int parent, const char *name, unsigned int
 	if (S_ISREG(st.st_mode) && !(st.st_mode & S_IROTH) &&
 	    faccessat(parent, name, R_OK, AT_EACCESS) < 0)
 		return fail(s, "read");
-	return add_entry(s, &st);
+	r = add_entry(s, &st);
+	if (r < 0 || !s->content)
+		return r;
+	r = content_add(&s->hash, parent, name, &st);
+	if (r == -EINTR)
+		return err_set(s->e, EINTR, "interrupted");
+	return r < 0 ? fail(s, "read") : 0;
 }
 
 /* Takes `fd` over. */
@@ -269,6 +278,7 @@ int tree_scan(int dir_fd, const struct stat *skip, struct tree *ret, struct err 
 	}
 	s->tree = &tree;
 	s->device = st.st_dev;
+	s->content = content_decides(fd);
 	s->skip = skip;
 	s->e = e;
 	sha256_init(&s->hash);

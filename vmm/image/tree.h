@@ -30,7 +30,8 @@ void tree_release(struct tree *t);
  * Walk the directory `dir_fd` and everything below it on the same file system,
  * following no symbolic link.  `skip` (or NULL) is a directory whose content is
  * left out.  The key is made of every entry's path, device, inode, mode, owner,
- * size, and times of last change, so that no file has to be read.
+ * size, and times of last change, so that no file has to be read, but where these
+ * times do not tell (content.h).
  * 0; -EACCES with the name of what cannot be read; -E2BIG (too deep, too many
  * mounts); -EINTR
  * (pending.h); -errno.  *ret is the caller's to release when 0 was returned.

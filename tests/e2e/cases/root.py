@@ -70,6 +70,28 @@ def directory_is_packed_once(t):
     t.same('images after a change', len(images()), 2)
 
 
+@case(root=True, table=[('squashfs', 'squashfs', ['mksquashfs', 'ROOT', 'IMAGE', '-quiet', '-all-time', '0', '-mkfs-time', '0']),
+                        ('erofs', 'erofs', ['mkfs.erofs', '-T0', '-U', '11111111-2222-3333-4444-555555555555', 'IMAGE', 'ROOT'])])
+def mounted_image_is_replaced(t, kind, make):
+    """By one that stat(2) cannot tell from it."""
+    top, mnt = small_root(t), os.path.join(t.dir, 'mnt')
+    os.mkdir(mnt)
+    seen = []
+    for word in ('one', 'two'):
+        image = os.path.join(t.dir, word)
+        with open(os.path.join(top, 'etc/marker'), 'w', encoding='ascii') as f:
+            f.write(word + '\n')
+        t.host(*({'ROOT': top, 'IMAGE': image}.get(w, w) for w in make))
+        t.host('mount', '-t', kind, '-o', 'loop,ro', image, mnt)
+        try:
+            seen.append(fingerprint(mnt))
+            r = t.run('--rootfs', mnt, 'cat', '/etc/marker', env={'XDG_CACHE_HOME': os.path.join(t.dir, 'cache')})
+        finally:
+            t.host('umount', mnt)
+        t.ended(r, 0, out=word.encode() + b'\n')
+    t.same('what stat shows', seen[1], seen[0])
+
+
 @case()
 def change_while_packing_is_an_error(t):
     """A mkfs.erofs that changes the directory and then does its work."""
