@@ -91,6 +91,7 @@ struct net {
 					  length, and how much is in the window */
 	struct rate rate[2];	       /* RX, TX */
 	struct patience patience;
+	uint32_t received; /* frames since it was told last */
 	struct iovec tx_iov[TX_IOV];
 };
 
@@ -409,7 +410,15 @@ static bool net_process(void *ctx, unsigned int q)
 	unsigned int n = 0;
 	bool more = q == RX ? receive(net, &n) : transmit(net, &n);
 
-	counter_add(&counters(net)->syscalls, patience_serve(&net->patience, n));
+	/* What has been received counts with what is sent next: who waits for the
+	 * answer to each frame is told by that from who has many on their way. */
+	if (q == RX)
+		net->received += n;
+	else if (n > 0) {
+		counter_add(&counters(net)->syscalls,
+			    patience_serve(&net->patience, n + net->received));
+		net->received = 0;
+	}
 	return more;
 }
 

@@ -13,7 +13,8 @@
  * requests are served in the other way, and the way that takes less time for
  * each is kept.  A trial that does not pay is cut short, and the next comes
  * later.  There is no patience without a clear gain, nor with a guest that
- * sends little.  One thread.
+ * sends little, nor where a turn finds no more for having waited: what is gained
+ * then is somebody else's doing.  One thread.
  */
 #ifndef PATIENCE_H
 #define PATIENCE_H
@@ -24,16 +25,19 @@
 #define PATIENCE_WINDOW	   64u	/* requests by which the way in use is judged */
 #define PATIENCE_TRIAL	   32u	/* those that the other way must be better for */
 #define PATIENCE_TRIAL_MIN 8u	/* and by which a bad trial is known */
+#define PATIENCE_TURNS	   4u	/* ... that they came in, at least */
 #define PATIENCE_PAUSE_MIN 128u /* requests between trials, the first and ... */
 #define PATIENCE_PAUSE_MAX 512u
 
 struct patience {
-	bool patient;	      /* the way in use; false at first */
-	bool trying;	      /* ... as a trial */
-	uint64_t since, last; /* of the window or trial, of the last turn; ns */
-	uint32_t served;      /* requests since then */
-	uint64_t window_ns;   /* what the last whole window took */
-	uint32_t pause, left; /* until the next trial; pause 0: not begun yet */
+	bool patient;	       /* the way in use; false at first */
+	bool trying;	       /* ... as a trial */
+	uint64_t since, last;  /* of the window or trial, of the last turn; ns */
+	uint32_t served;       /* requests since then */
+	uint32_t turns;	       /* that served them */
+	uint64_t window_ns;    /* what the last whole window took */
+	uint32_t window_turns; /* and in how many turns, of 1024 requests */
+	uint32_t pause, left;  /* until the next trial; pause 0: not begun yet */
 };
 
 /*

@@ -73,6 +73,24 @@ static void test_no_difference(void **state)
 	assert_true(w.in_way[0] > 90000);
 }
 
+/* A small gain is one where a turn finds more, and else somebody else's doing, however
+ * large it is. */
+static void test_small_gain(void **state)
+{
+	static const struct way gathers[2] = { { 1, 76 * US }, { 8, 69 * US } };
+	static const struct way alone[2] = { { 1, 107 * US }, { 1, 60 * US } };
+	struct world w = { .now = NS_PER_S };
+
+	(void)state;
+	serve(&w, gathers, 100000);
+	assert_true(w.p.patient || w.p.trying);
+	assert_in_range(w.in_way[0], 1, 20000);
+	w = (struct world){ .now = NS_PER_S };
+	serve(&w, alone, 100000);
+	assert_true(!w.p.patient || w.p.trying);
+	assert_in_range(w.in_way[1], 1, 8000);
+}
+
 /* The guest's habits change: noticed within a pause and a window. */
 static void test_change(void **state)
 {
@@ -145,7 +163,7 @@ int main(void)
 		cmocka_unit_test(test_depth_one),     cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_no_difference), cmocka_unit_test(test_change),
 		cmocka_unit_test(test_busy_host),     cmocka_unit_test(test_gaps),
-		cmocka_unit_test(test_doubt),
+		cmocka_unit_test(test_doubt),	      cmocka_unit_test(test_small_gain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
