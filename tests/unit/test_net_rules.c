@@ -173,7 +173,7 @@ static void test_bridge_family(void **state)
 		"ip6 saddr fe80::ab:3ff:fe04:506 icmpv6 type { nd-neighbor-solicit, ",
 		"ip6 saddr :: icmpv6 type nd-neighbor-solicit @th,64,128 { "
 		"0xfd000000000000000000000000000002, 0xfe8000000000000000ab03fffe040506 } accept",
-		"ip6 saddr { ::, fe80::ab:3ff:fe04:506 } icmpv6 type { mld-listener-report, ",
+		"ip6 saddr { ::, fe80::/10 } icmpv6 type { mld-listener-report, ",
 		"ip6 saddr { ::, fe80::/10 } drop",
 		"add rule bridge bulkhead_deadbeef out ip6 daddr fd00::/64 tcp dport 80-80",
 		"add rule bridge bulkhead_deadbeef end counter drop",

@@ -135,8 +135,9 @@ static void format_hex(char out[2 + 32 + 1], const struct in6_addr *a)
  * one without a source, whose address nobody else takes then.  The target comes
  * behind 8 bytes; nft 1.0.6 and before have no name for it.
  *
- * That somebody is in a multicast group may be said, not asked (RFC 3810, 5): a bridge
- * whose network has a querier forwards solicitations to the groups' members only. */
+ * That somebody is in a multicast group may be said, not asked (RFC 3810, 5), and from
+ * any link-local address, as it binds no other to this port: a bridge whose network
+ * has a querier forwards solicitations to the groups' members only. */
 #define ND_TARGET "@th,64,128"
 
 static void add_ipv6(struct text *t, const struct net_config *n, int len)
@@ -158,11 +159,11 @@ static void add_ipv6(struct text *t, const struct net_config *n, int len)
 	    "accept\n"
 	    "ether type ip6 ip6 saddr :: icmpv6 type nd-neighbor-solicit " ND_TARGET
 	    " { %s, %s } accept\n"
-	    "ether type ip6 ip6 saddr { ::, %s } icmpv6 type { mld-listener-report, "
+	    "ether type ip6 ip6 saddr { ::, fe80::/10 } icmpv6 type { mld-listener-report, "
 	    "mld-listener-done, mld2-listener-report } accept\n"
 	    "ether type ip6 ip6 saddr { ::, fe80::/10 } drop\n"
 	    "ether type { ip, arp } drop\n",
-	    own, local, ip, local_ip, own, local, local_ip);
+	    own, local, ip, local_ip, own, local);
 }
 
 /* Frames that this port may send.  The chain goes with the port, what it has
