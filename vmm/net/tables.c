@@ -194,7 +194,8 @@ static void add_port(struct text *t, const struct net_config *n, size_t index)
 	add(t,
 	    "chain to%zu {\ntype filter hook egress device \"%s\" priority 0; policy accept;\n"
 	    "ether type arp accept\nether type %s %s daddr %.*s accept\n"
-	    "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept\ngoto many\n}\n",
+	    "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query } accept\n"
+	    "goto many\n}\n",
 	    index, n->ifname, strchr(n->ip, ':') ? "ip6" : "ip", strchr(n->ip, ':') ? "ip6" : "ip",
 	    len, n->ip);
 }
