@@ -9,6 +9,7 @@
 #include "vmm/cli/cli.h"
 #include "vmm/config/run_config.h"
 #include "vmm/instance/instance.h"
+#include "vmm/net/ports.h"
 
 static int run(struct run_config *cfg, uint64_t began_ns, int *ret_status, struct err *e)
 {
@@ -22,6 +23,7 @@ static int run(struct run_config *cfg, uint64_t began_ns, int *ret_status, struc
 		memcpy(random, poor, sizeof(random));
 	}
 	run_config_fill_id(cfg, random);
+	ports_take_mtu(cfg);
 	if (cfg->verbose)
 		log_set_level(LOG_LEVEL_INFO);
 	return instance_run(cfg, began_ns, ret_status, e);

@@ -16,6 +16,13 @@
 /* Does cfg have any? */
 bool ports_wanted(const struct run_config *cfg);
 
+/*
+ * Give each that was given no MTU its bridge's, so that it sends nothing that the
+ * bridge drops, and does not make the bridge carry less: one whose MTU nobody has set
+ * takes the smallest of its ports'.  An ordinary one (1500) is left to the guest.
+ */
+void ports_take_mtu(struct run_config *cfg);
+
 /* Make them, and the tables (tables.h).  Needs CAP_NET_ADMIN.  0 or -errno; what
  * was made is ports_remove()'s. */
 int ports_make(const struct run_config *cfg, struct err *e);
