@@ -1,16 +1,14 @@
 /* ports.c - see ports.h. */
 #include "vmm/net/ports.h"
 
-#include <linux/if_ether.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "vmm/base/util.h"
+#include "vmm/net/mtu.h"
 #include "vmm/net/tables.h"
 #include "vmm/net/tool.h"
 
@@ -27,25 +25,11 @@ bool ports_wanted(const struct run_config *cfg)
 	return false;
 }
 
-/* Of an interface here; 0: there is none. */
-static unsigned int mtu_of(const char *ifname)
-{
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq q = { 0 };
-
-	snprintf(q.ifr_name, sizeof(q.ifr_name), "%s", ifname);
-	return fd >= 0 && ioctl(fd, SIOCGIFMTU, &q) == 0 ? (unsigned int)q.ifr_mtu : 0;
-}
-
 void ports_take_mtu(struct run_config *cfg)
 {
-	for (size_t i = 0; i < cfg->nnets; i++) {
-		struct net_config *n = &cfg->net[i];
-		unsigned int mtu = n->kind == NET_BRIDGE && !n->mtu ? mtu_of(n->bridge) : 0;
-
-		if (mtu && mtu != ETH_DATA_LEN)
-			n->mtu = mtu; /* 65535 at most, as ours */
-	}
+	for (size_t i = 0; i < cfg->nnets; i++)
+		if (cfg->net[i].kind == NET_BRIDGE && !cfg->net[i].mtu)
+			cfg->net[i].mtu = mtu_for(cfg->net[i].bridge);
 }
 
 static int run_ip(const char *script, pid_t netns_of, struct err *e)

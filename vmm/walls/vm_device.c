@@ -15,24 +15,28 @@
 #include "vmm/base/util.h"
 #include "vmm/jail/compartment.h"
 #include "vmm/jail/netns.h"
+#include "vmm/net/mtu.h"
 #include "vmm/walls/vm_disk.h"
 
-int vm_tap_open(const struct net_config *c, bool *ret_offloads, struct err *e)
+/* In the namespace that the thread is in.  The fd or -errno. */
+static int open_tap(const struct net_config *c, struct net_params *ret, struct err *e)
 {
-	_cleanup_close_ int netns = -1;
-	int home, r;
+	int fd = tap_open(c->ifname, &ret->offloads, e);
 
-	if (c->kind == NET_FD) {
-		r = tap_setup(c->fd, ret_offloads, e);
-		return r < 0 ? r : c->fd;
-	}
-	if (!c->netns)
-		return tap_open(c->ifname, ret_offloads, e);
-	netns = netns_open(c->netns, e);
-	home = netns < 0 ? netns : netns_enter(netns, c->netns, e);
+	if (fd >= 0 && !ret->mtu)
+		ret->mtu = (uint16_t)mtu_for(c->ifname);
+	return fd;
+}
+
+static int open_tap_elsewhere(const struct net_config *c, struct net_params *ret, struct err *e)
+{
+	_cleanup_close_ int netns = netns_open(c->netns, e);
+	int home = netns < 0 ? netns : netns_enter(netns, c->netns, e);
+	int r;
+
 	if (home < 0)
 		return home;
-	r = tap_open(c->ifname, ret_offloads, e);
+	r = open_tap(c, ret, e);
 	if (r < 0)
 		err_context(e, "in the network namespace %s", c->netns);
 	if (netns_leave(home, r < 0 ? NULL : e) < 0 && r >= 0) {
@@ -40,6 +44,22 @@ int vm_tap_open(const struct net_config *c, bool *ret_offloads, struct err *e)
 		return -EIO;
 	}
 	return r;
+}
+
+int vm_net_open(const struct net_config *c, struct net_params *ret, struct err *e)
+{
+	int r;
+
+	memcpy(ret->mac, c->mac, sizeof(ret->mac));
+	ret->mtu = (uint16_t)c->mtu;
+	if (c->kind == NET_FD) {
+		r = tap_setup(c->fd, &ret->offloads, e);
+		r = r < 0 ? r : c->fd;
+	} else {
+		r = c->netns ? open_tap_elsewhere(c, ret, e) : open_tap(c, ret, e);
+	}
+	ret->tap_fd = MAX(r, -1);
+	return MIN(r, 0);
 }
 
 struct seat_owner {
@@ -126,13 +146,9 @@ static int open_own(const struct device_alone *cfg, struct vm_device *d, struct 
 	if (cfg->kind == FOREIGN_RNG)
 		return 0;
 	d->filter = FILTER_NET;
-	memcpy(d->net.mac, cfg->net->mac, sizeof(d->net.mac));
-	d->net.mtu = (uint16_t)cfg->net->mtu;
-	r = vm_tap_open(cfg->net, &d->net.offloads, e);
-	if (r < 0)
-		return r;
-	d->net.tap_fd = d->own_fd = r;
-	return 0;
+	r = vm_net_open(cfg->net, &d->net, e);
+	d->own_fd = d->net.tap_fd;
+	return r;
 }
 
 /* One connection; the socket's name is gone afterwards. */

@@ -30,8 +30,9 @@ struct device_alone {
  */
 int device_alone_run(const struct device_alone *cfg, struct err *e);
 
-/* The tap of a --net, in the network namespace that it names.  The fd or
- * -errno; *ret_offloads as of tap_open(). */
-int vm_tap_open(const struct net_config *c, bool *ret_offloads, struct err *e);
+/* What a device needs of a --net: its tap, opened in the network namespace that it
+ * names, MAC address and MTU, by default the tap's.  0 or -errno; ret->tap_fd is the
+ * caller's, but for fd=, which is the user's. */
+int vm_net_open(const struct net_config *c, struct net_params *ret, struct err *e);
 
 #endif

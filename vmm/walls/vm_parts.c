@@ -243,13 +243,9 @@ static int add_net(struct vm_parts *p, const struct net_config *c, unsigned int 
 	d->config_len = NET_CONFIG_LEN;
 	d->queues = 2;
 	d->filter = FILTER_NET;
-	memcpy(d->net.mac, c->mac, sizeof(d->net.mac));
-	d->net.mtu = (uint16_t)c->mtu;
-	r = vm_tap_open(c, &d->net.offloads, e);
-	if (r < 0)
-		return r;
-	d->net.tap_fd = d->own_fd = r;
-	return 0;
+	r = vm_net_open(c, &d->net, e);
+	d->own_fd = d->net.tap_fd;
+	return r;
 }
 
 static int add_rng(struct vm_parts *p, struct err *e)

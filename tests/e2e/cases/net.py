@@ -56,6 +56,20 @@ def net_ping_both_ways(t):
 
 
 @case(net=True)
+def net_has_its_taps_mtu(t):
+    """Here, and in another network namespace; 1500 is left to the guest."""
+    tap = t.tap()
+    t.host('ip', 'link', 'set', tap, 'mtu', '1400')
+    t.ended(t.guest('cat /sys/class/net/eth0/mtu', '--net', f'tap={tap},{NET}'), 0, out=b'1400\n')
+    other = t.helper('unshare', '-n', 'sh', '-c', 'echo up; exec sleep 1000')
+    wait_until('the namespace', lambda: b'up' in other.stdout.readline())
+    there = f'/proc/{other.pid}/ns/net'
+    t.host('ip', 'link', 'set', tap, 'netns', str(other.pid))
+    t.host('nsenter', f'--net={there}', 'ip', 'link', 'set', tap, 'mtu', '2000', 'up')
+    t.ended(t.guest('cat /sys/class/net/eth0/mtu', '--net', f'tap={tap},netns={there},{NET}'), 0, out=b'2000\n')
+
+
+@case(net=True)
 def net_ipv6(t):
     tap = t.tap()
     t.host('ip', 'addr', 'add', 'fd00:9::1/64', 'dev', tap, 'nodad')
