@@ -182,6 +182,9 @@ static const struct option run_options[] = {
 		.complete = COMPLETE_FILE,
 		.help = "attach a raw image or a block device; may be repeated",
 		.man = "Attach a raw image file or a block device.\n"
+		       "A file in another format (qcow2, VMDK, compressed) is taken as it is,\n"
+		       "with a warning: what is in a disk, which the guest writes, never decides\n"
+		       "how it is read.\n"
 		       "It appears in the guest behind the root file system in the order given:\n"
 		       ".Pa /dev/vdb\n"
 		       "and so on, or\n"

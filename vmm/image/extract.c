@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "vmm/base/disk_format.h"
 #include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/image/program.h"
@@ -145,11 +146,13 @@ int image_extract(int image_fd, int dir_fd, struct err *e)
 		.image_fd = image_fd,
 		.confine = confine,
 	};
+	const char *odd = k ? NULL : disk_format_no_files(image_fd);
 	int status, r;
 
 	if (!k)
-		return err_set(e, EINVAL,
-			       "it is no directory, and no image of erofs, squashfs or ext4");
+		return err_set(e, EINVAL, "it %s",
+			       odd ? odd
+				   : "is no directory, and no image of erofs, squashfs or ext4");
 	if (needs_recovery(k, image_fd))
 		return err_set(e, EUCLEAN,
 			       "it was not unmounted in order: run 'e2fsck -p' on it (package "

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #include "vmm/base/log.h"
+#include "vmm/base/disk_format.h"
 #include "vmm/base/util.h"
 #include "vmm/image/cache.h"
 #include "vmm/image/key.h"
@@ -132,6 +133,7 @@ int rootfs_pack(const char *dir, int *ret_image_fd, char **ret_path, struct err 
 static int open_file(const char *path, bool rw, struct rootfs_image *ret, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
+	const char *odd;
 	struct stat st;
 
 	/* O_NONBLOCK: a FIFO is refused below, not waited for. */
@@ -142,6 +144,9 @@ static int open_file(const char *path, bool rw, struct rootfs_image *ret, struct
 		return err_set(e, EINVAL, "%s is no directory, file or block device", path);
 	if (fcntl(fd, F_SETFL, 0) < 0)
 		return err_errno(e, "open %s", path);
+	odd = disk_format_no_files(fd);
+	if (odd)
+		return err_set(e, EINVAL, "%s %s", path, odd);
 	ret->path = strdup(path);
 	if (!ret->path)
 		return err_set(e, ENOMEM, "out of memory");

@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "vmm/base/disk_format.h"
 #include "vmm/base/file_lock.h"
 #include "vmm/base/util.h"
 
@@ -88,6 +89,7 @@ int image_mount(int image, const char *path, enum image_use use, struct err *e)
 	} types[] = { { "erofs", false }, { "ext4", true }, { "squashfs", false } };
 	const bool writable = use != IMAGE_READ;
 	_cleanup_close_ int loop = -1;
+	const char *odd;
 	char device[64];
 	struct stat st;
 
@@ -122,7 +124,8 @@ int image_mount(int image, const char *path, enum image_use use, struct err *e)
 			       "%s is no image of ext4 that this kernel can mount: other types "
 			       "cannot be written to, use it without rw",
 			       path);
-	return err_set(e, EINVAL,
-		       "%s is no image of erofs, ext4 or squashfs that this kernel can mount",
-		       path);
+	odd = disk_format_no_files(image);
+	return err_set(e, EINVAL, "%s %s", path,
+		       odd ? odd
+			   : "is no image of erofs, ext4 or squashfs that this kernel can mount");
 }

@@ -8,7 +8,9 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "vmm/base/disk_format.h"
 #include "vmm/base/file_lock.h"
+#include "vmm/base/log.h"
 #include "vmm/base/util.h"
 
 #define SECTOR 512
@@ -75,6 +77,7 @@ int vm_disk_open(const struct vm_disk_request *rq, struct blk_params *ret, struc
 	int flags = (rq->read_only ? O_RDONLY : O_RDWR) | (rq->direct ? O_DIRECT : 0) | O_CLOEXEC;
 	struct stat st;
 	_cleanup_close_ int fd = -1;
+	const char *odd;
 	int r;
 
 	/* What is mounted, or claimed in another way, is not for a guest to write. */
@@ -97,6 +100,9 @@ int vm_disk_open(const struct vm_disk_request *rq, struct blk_params *ret, struc
 	r = vm_disk_use(fd, rq, ret, e);
 	if (r < 0)
 		return r;
+	odd = disk_format_odd(fd);
+	if (odd)
+		log_warn("disk %s %s; the guest gets it as it is", rq->path, odd);
 	if (fcntl(fd, F_SETFL, rq->direct ? O_DIRECT : 0) < 0)
 		return err_errno(e, "set disk %s up", rq->path);
 	take_fd(&fd);

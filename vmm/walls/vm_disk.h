@@ -20,7 +20,8 @@ struct vm_disk_request {
 
 /*
  * Open, measure and lock it: a shared lock for reading, an exclusive one for
- * writing (file_lock.h).  The format is raw, whatever the content looks like.
+ * writing (file_lock.h).  The format is raw, whatever the content looks like; what
+ * looks like another one is warned of (disk_format.h).
  * 0 and *ret (ret->fd is the caller's), or -errno.
  */
 int vm_disk_open(const struct vm_disk_request *rq, struct blk_params *ret, struct err *e);
