@@ -35,6 +35,8 @@ static const struct row rows[] = {
 	{ "zstd", { { 0, 4, "\x28\xb5\x2f\xfd" } }, "zstd -d", "zstd -d" },
 	{ "gzip", { { 0, 3, "\x1f\x8b\x08" } }, "gzip -d", "gzip -d" },
 	{ "bzip2", { { 0, 4, "BZh9" } }, "bzip2 -d", "bzip2 -d" },
+	{ "tar", { { 0, 4, "etc/" }, { 257, 6, "ustar\0" } }, NULL, "tar archive" },
+	{ "cpio", { { 0, 6, "070701" } }, NULL, "cpio archive" },
 	{ "nearly", { { 0, 4, "QFI\xfa" } }, NULL, NULL },
 	{ "GPT",
 	  { { 510, 10,

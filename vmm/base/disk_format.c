@@ -34,6 +34,12 @@ static const struct magic roots[] = {
 	{ 0, 4, "hsqs", "squashfs" },
 };
 
+/* A disk may well have them as data; where files are looked for, they are in there. */
+static const struct magic archives[] = {
+	{ 257, 5, "ustar", "is a tar archive: unpack it into a directory, and give that" },
+	{ 0, 6, "070701", "is a cpio archive: unpack it into a directory, and give that" },
+};
+
 /* Aligned, and of a size, for a file that is open with O_DIRECT. */
 struct head {
 	_Alignas(4096) unsigned char bytes[4096];
@@ -82,6 +88,8 @@ const char *disk_format_no_files(int fd)
 	if (find(&head, roots, ARRAY_SIZE(roots)))
 		return NULL;
 	what = find(&head, others, ARRAY_SIZE(others));
+	if (!what)
+		what = find(&head, archives, ARRAY_SIZE(archives));
 	if (!what && has_partitions(&head))
 		what = "is a disk with partitions: give one of them, as a device ('losetup --find "
 		       "--show --partscan' makes devices of a file's)";
