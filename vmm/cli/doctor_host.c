@@ -1,5 +1,5 @@
 /*
- * doctor_host.c - what else Bulkhead can use on this host: a tap, io_uring,
+ * doctor_host.c - what else Bulkhead can use on this host: a tap, bridges, io_uring,
  * user namespaces, Landlock, cgroups, huge pages behind shared memory, mkfs.erofs
  * and a guest kernel.
  *
@@ -24,6 +24,7 @@
 #include "vmm/image/guest_kernel.h"
 #include "vmm/jail/landlock.h"
 #include "vmm/jail/private_tmpfs.h"
+#include "vmm/net/tool.h"
 
 #define PATH_LEN  1024
 #define HUGE_SIZE (2 * MIB)
@@ -371,6 +372,26 @@ static bool find_program(const char *name, char *out, size_t size)
 	return false;
 }
 
+/* That a bridge is there, and what the kernel filters by, is found out by a run. */
+static void check_bridge(struct doctor_report *r)
+{
+	static const struct {
+		const char *name, *package;
+	} tools[] = { { "ip", "iproute2" }, { "tc", "iproute2" }, { "nft", "nftables" } };
+	struct doctor_check *c = doctor_add(r, "bridge", "network by bridge", false);
+	char path[PATH_MAX], text[64], fix[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(tools); i++) {
+		if (tool_find(tools[i].name, path) == 0)
+			continue;
+		snprintf(text, sizeof(text), "%s is not installed", tools[i].name);
+		snprintf(fix, sizeof(fix), "sudo apt install %s", tools[i].package);
+		doctor_set(c, DOCTOR_NO, text, "--net bridge=", fix);
+		return;
+	}
+	doctor_set(c, DOCTOR_YES, "ip, tc and nft are installed; root makes the ports", "", "");
+}
+
 static void check_programs(struct doctor_report *r)
 {
 	struct doctor_check *c = doctor_add(r, "mkfs.erofs", "mkfs.erofs", false);
@@ -408,6 +429,7 @@ static void check_guest_kernel(struct doctor_report *r)
 void doctor_check_host(struct doctor_report *r, const char *root)
 {
 	check_tap(r, root);
+	check_bridge(r);
 	check_io_uring(r, root);
 	check_userns(r, root);
 	check_landlock(r);

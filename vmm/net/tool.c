@@ -17,7 +17,7 @@
 #include "vmm/base/util.h"
 
 /* Not the caller's PATH: these run as root. */
-static int find(const char *name, char out[PATH_MAX])
+int tool_find(const char *name, char *out)
 {
 	static const char *const places[] = { "/usr/sbin", "/sbin",	      "/usr/bin",
 					      "/bin",	   "/usr/local/sbin", "/usr/local/bin" };
@@ -113,7 +113,7 @@ int tool_run(const struct tool_call *call, struct err *e)
 
 	if (in < 0 || out < 0 || err < 0)
 		return err_errno(e, "make files for %s", call->argv[0]);
-	if (find(call->argv[0], path) < 0)
+	if (tool_find(call->argv[0], path) < 0)
 		return err_set(e, ENOENT, "%s is not installed (package %s)", call->argv[0],
 			       call->package);
 	pid = fork();

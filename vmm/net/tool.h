@@ -22,6 +22,9 @@ struct tool_call {
 	size_t output_size;  /* more is an error */
 };
 
+/* Where the tool `name` is, in `out` of PATH_MAX bytes: 0 or -ENOENT. */
+int tool_find(const char *name, char *out);
+
 /*
  * Run it to its end.  0; -ENOENT: it is not installed; -EIO with what it said;
  * -errno.  The output is a string.
