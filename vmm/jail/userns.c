@@ -189,7 +189,7 @@ static bool own_range(const char *file, struct id_range *ret)
 	return text && subid_find(text, named ? name : NULL, geteuid(), ret);
 }
 
-/* Both, or none: the helpers are allowed to map nothing twice. */
+/* True: both are done; one of them may be otherwise. */
 static bool map_ranges(pid_t pid)
 {
 	struct id_range uids, gids;
@@ -204,17 +204,30 @@ static bool map_ranges(pid_t pid)
 	       run_helper("newuidmap", pid, geteuid(), &uids);
 }
 
+static bool is_mapped(pid_t pid, const char *name)
+{
+	char path[64];
+	_cleanup_free_ char *map = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	map = read_text(path);
+	return map && *map;
+}
+
+/* What no helper has mapped: nothing can be mapped twice. */
 static int map_one(pid_t pid)
 {
 	char map[32];
-	int r;
+	int r = 0;
 
 	snprintf(map, sizeof(map), "0 %u 1\n", geteuid());
-	r = put(pid, "uid_map", map);
-	if (r == 0)
-		r = put(pid, "setgroups", "deny");
+	if (!is_mapped(pid, "uid_map"))
+		r = put(pid, "uid_map", map);
+	if (r < 0 || is_mapped(pid, "gid_map"))
+		return r;
 	snprintf(map, sizeof(map), "0 %u 1\n", getegid());
-	return r == 0 ? put(pid, "gid_map", map) : r;
+	r = put(pid, "setgroups", "deny");
+	return r < 0 ? r : put(pid, "gid_map", map);
 }
 
 int userns_map(pid_t pid, bool *ret_ranges, struct err *e)
