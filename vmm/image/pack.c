@@ -16,8 +16,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "vmm/base/log.h"
 #include "vmm/base/disk_format.h"
+#include "vmm/base/log.h"
 #include "vmm/base/util.h"
 #include "vmm/image/cache.h"
 #include "vmm/image/key.h"
