@@ -263,7 +263,7 @@ MUTANTS = [
      "what is slow holds up no other request again and again", ["disk_inline"]),
     ("inline-large", "devices/backend/disk_inline.c", "req->len > DISK_INLINE_BYTES", "0",
      "a large write holds up no other request", ["disk_inline"]),
-    ("patience-worse", "devices/virtio/patience.c", "if (ns > other * WORSE ||", "if (0 ||",
+    ("patience-worse", "devices/virtio/patience.c", "if (ns > other * TOO_BAD ||", "if (0 ||",
      "a trial that does not pay is cut short", ["patience"]),
     ("patience-gap", "devices/virtio/patience.c", "bool gap = is_gap(p, n, now - p->last);",
      "bool gap = false;", "a pause of the guest ends patience", ["patience"]),
