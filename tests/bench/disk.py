@@ -39,6 +39,7 @@ JOBS = {
     "1 MiB write": ("write 1048576 1", 48, (">=", 1.0)),
     "write and fsync": ("randwrite 4096 1", 256, ("<=", 1.0)),
 }
+LARGE = [j for j in JOBS if j.startswith("1 MiB")]
 COUNTED = [j for j in JOBS if j.startswith("4 KiB") and not j.endswith("32")]  # looked into as well
 
 
@@ -52,6 +53,8 @@ def measure(guest, job):
     guest.do(fio(name, JOBS[name][1] // 8))  # the first of each warms the caches
     if what == "per request":
         return lab.per_request(guest, lambda n: fio(name, n), *((1024, 5120) if deep else (64, 576)))
+    if what == "where" and name in LARGE:
+        return where.per_request(guest, lambda n: fio(name, n), 12, 60, 1000)
     if what == "where":
         return where.per_request(guest, lambda n: fio(name, n), *((2048, 6144) if deep else (512, 2048)), 1000)
     requests, ms = guest.do(fio(name, JOBS[name][1]))
@@ -153,13 +156,16 @@ def run(runs):
     work += [[m + TMPFS, i, j] for i in range(runs) for m in on_tmpfs for j in lab.chosen(COUNTED)]
     work += [[m, 0, j] for m in machines for j in lab.chosen(f"{j}: per request" for j in COUNTED)]
     work += [[m, 0, j] for m in looked_into for j in lab.chosen(f"{j}: where" for j in COUNTED)]
+    large = lab.columns(MAIN, DIRECT, "qemu native")
+    work += [[m, 0, j] for m in large for j in lab.chosen(f"{j}: where" for j in LARGE)]
     done = lab.run_jobs(__file__, work)
     tmpfs = {(m.removesuffix(TMPFS), i, j): r for (m, i, j), r in done.items() if m.endswith(TMPFS)}
     done = {w: r for w, r in done.items() if not w[0].endswith(TMPFS)}
     return [rates("Disk", done, machines, JOBS),
             rates("Disk, the image in tmpfs", tmpfs, on_tmpfs, COUNTED),
             lab.counts_table("Disk, per request", done, machines, COUNTED),
-            where.table("Disk, where the time of a request goes", done, looked_into, COUNTED)]
+            where.table("Disk, where the time of a request goes", done, looked_into, COUNTED),
+            where.table("Disk, where the time of 1 MiB goes", done, large, LARGE)]
 
 
 if __name__ == "__main__" and sys.argv[1:2] == ["--inside"]:
