@@ -355,8 +355,8 @@ static void begin_anew(struct session *s)
 	kill(s->pid, SIGKILL);
 	waitpid(s->pid, NULL, 0);
 	close(s->wire);
-	fprintf(stderr, "lab: the emulated host did not come up in %ld s; starting it anew\r\n",
-		s->up * s->tries);
+	fprintf(stderr, "lab: the emulated host did not come up in %ld s; starting it anew%s\n",
+		s->up * s->tries, s->raw ? "\r" : "");
 	begin(s);
 }
 
